@@ -1,0 +1,113 @@
+//! Identifiers of things, made of `[0-9a-z]` so that paths may be matched without regard to case (contract 0.2, 0.8).
+
+use std::fmt;
+
+/// Letters of every id.
+pub const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// The source of randomness, handed in so that tests can choose it.
+pub trait Random: Send + Sync {
+    /// Fills `bytes` from a cryptographically secure source.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// `length` characters of [`ALPHABET`], each equally likely (bytes past the last multiple of 36 are thrown away).
+pub fn random_text(random: &dyn Random, length: usize) -> String {
+    pick(random, ALPHABET, length)
+}
+
+/// `length` characters of `alphabet`, each equally likely.
+pub fn pick(random: &dyn Random, alphabet: &[u8], length: usize) -> String {
+    let fair = 256 - 256 % alphabet.len().clamp(1, 256);
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0_u8; 64];
+    while text.len() < length {
+        random.fill(&mut bytes);
+        for byte in bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair) {
+            if text.len() == length {
+                break;
+            }
+            if let Some(letter) = alphabet.get(byte % alphabet.len()) {
+                text.push(char::from(*letter));
+            }
+        }
+    }
+    text
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $length:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent, no_pg_array)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// A new one.
+            pub fn random(random: &dyn Random) -> Self {
+                Self(random_text(random, $length))
+            }
+
+            /// As text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A user: 12 characters (contract 0.8).
+    UserId, 12
+);
+text_id!(
+    /// A client application: 21 characters.
+    ApplicationId, 21
+);
+text_id!(
+    /// A sign-in session: 21 characters; the `sid` claim.
+    SessionId, 21
+);
+
+/// A verification record's id as its owner holds it: a secret of 165 random bits (`security.md`: at least 128; contract D23).
+///
+/// Only its SHA-256 is stored. `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordId(String);
+
+impl RecordId {
+    /// Characters of an id: 32 of 36 letters are 165 bits.
+    pub const LENGTH: usize = 32;
+
+    /// A new one.
+    pub fn random(random: &dyn Random) -> Self {
+        Self(random_text(random, Self::LENGTH))
+    }
+
+    /// Takes text from outside; `None` when it cannot be an id of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself, for the one answer that hands it out.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordId(…)")
+    }
+}

@@ -1,0 +1,6 @@
+//! Words and rules: what the service talks about. No I/O, no clock, no SQL.
+
+pub mod id;
+pub mod method;
+pub mod refusal;
+pub mod time;
