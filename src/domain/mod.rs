@@ -4,3 +4,4 @@ pub mod id;
 pub mod method;
 pub mod refusal;
 pub mod time;
+pub mod user;

@@ -1,0 +1,145 @@
+//! What the process holds: made once at start, handed to everything that runs.
+
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::Notify;
+
+use crate::{
+    channels::Channels,
+    clock::Clock,
+    config::Config,
+    crypto::{hasher::Hasher, issuers::Issuers, signing::KeyRing, tokens::TokenVerifier, vault::Vault},
+    domain::{id::Random, settings::Settings, time::Timestamp},
+    error::Result,
+    storage::{self, Db},
+    texts::Templates,
+};
+
+/// Everything a request or a job may need.
+pub struct App {
+    /// As it was read at start.
+    pub config: Config,
+    /// Names and URLs that follow from the configuration.
+    pub urls: Urls,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The pool that hashes passwords.
+    pub hasher: Hasher,
+    /// Keys that sign our tokens.
+    pub keys: Arc<KeyRing>,
+    /// Checks our own tokens.
+    pub tokens: TokenVerifier,
+    /// Issuers we trust beside ourselves.
+    pub issuers: Issuers,
+    /// Seals what the database must not show, and recognises codes.
+    pub vault: Vault,
+    /// Ways out for messages.
+    pub channels: Channels,
+    /// What messages say.
+    pub templates: Templates,
+    /// Told when something waits in the outbox.
+    pub outbox: Notify,
+    settings: RwLock<Arc<Settings>>,
+}
+
+/// Names and URLs that follow from `server.public_url`.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// Without a slash at the end.
+    pub root: String,
+    /// Issuers of our tokens: `<root>/` and `<root>/oidc`.
+    pub issuers: [String; 2],
+    /// Audience of tokens for the account and verification API.
+    pub account_audience: String,
+    /// Audiences of tokens for the management API.
+    pub management_audiences: [String; 2],
+}
+
+impl Urls {
+    /// From the public URL, with or without its slash.
+    #[must_use]
+    pub fn new(public_url: &str) -> Self {
+        let root = public_url.trim_end_matches('/').to_owned();
+        Self {
+            issuers: [format!("{root}/"), format!("{root}/oidc")],
+            account_audience: format!("{root}/api/my-account"),
+            management_audiences: [format!("{root}/api"), "https://default.logto.app/api".to_owned()],
+            root,
+        }
+    }
+}
+
+/// The parts an [`App`] is made of.
+#[expect(missing_docs, reason = "each is described in `App`")]
+pub struct Parts {
+    pub config: Config,
+    pub urls: Urls,
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub hasher: Hasher,
+    pub keys: Arc<KeyRing>,
+    pub issuers: Issuers,
+    pub vault: Vault,
+    pub channels: Channels,
+    pub templates: Templates,
+    pub settings: Settings,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, urls, db, clock, random, hasher, keys, issuers, vault, channels, templates, settings } = parts;
+        Self {
+            config,
+            urls,
+            db,
+            clock,
+            random,
+            hasher,
+            tokens: TokenVerifier::new(Arc::clone(&keys)),
+            keys,
+            issuers,
+            vault,
+            channels,
+            templates,
+            outbox: Notify::new(),
+            settings: RwLock::new(Arc::new(settings)),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The settings of that version: kept ones when they are, else read again. Every request brings the version it saw,
+    /// so a change counts on every node with the request that follows it.
+    pub async fn settings(&self, version: i64) -> Result<Arc<Settings>> {
+        let kept = self.kept_settings();
+        if kept.version == version {
+            return Ok(kept);
+        }
+        self.reload_settings().await
+    }
+
+    /// The settings, read again.
+    pub async fn reload_settings(&self) -> Result<Arc<Settings>> {
+        let fresh = Arc::new(storage::settings::find(&mut self.db.read().await?).await?);
+        let mut kept = self.settings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if fresh.version > kept.version {
+            *kept = Arc::clone(&fresh);
+        }
+        Ok(fresh)
+    }
+
+    fn kept_settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}

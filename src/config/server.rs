@@ -1,0 +1,48 @@
+//! `[server]`: where the service listens and how the outside sees it.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, ensure};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port to listen on; port 0 takes a free one. Default `127.0.0.1:3000`.
+    pub bind: SocketAddr,
+    /// The URL under which clients reach the service: the root of the issuer. Default: `http://<bind>`.
+    pub public_url: Option<String>,
+    /// Proxies, as CIDR blocks, whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// HTTP worker threads. Default: one a core.
+    pub workers: Option<usize>,
+    /// Seconds that running requests get to finish when the service is told to stop. Default 10.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            workers: None,
+            shutdown_seconds: 10,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Refuses a `public_url` that cannot be an issuer.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Some(public_url) = &self.public_url else { return Ok(()) };
+        let fix = "server.public_url: give the http or https URL clients use, such as `https://accounts.example.com`, \
+                   without query or fragment";
+        let url = url::Url::parse(public_url).context(fix)?;
+        ensure!(matches!(url.scheme(), "http" | "https") && url.host().is_some(), "{fix}");
+        ensure!(url.query().is_none() && url.fragment().is_none(), "{fix}");
+        Ok(())
+    }
+}

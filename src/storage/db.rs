@@ -1,0 +1,159 @@
+//! Opening a database, bringing its schema up to date, and handing out sessions.
+
+use std::{str::FromStr, time::Duration};
+
+use anyhow::{Context, anyhow};
+use sqlx::{
+    ConnectOptions, PgPool, SqlitePool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::session::{Handle, Session};
+use crate::error::Result;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file of our own: one node.
+    Sqlite,
+    /// A server: any number of nodes.
+    Postgres,
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pools: Pools,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    /// One writer, several readers: SQLite takes one writer at a time, and waiting in our queue is fairer than in its own.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// How many connections to open, and how long to wait for one.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Connections (PostgreSQL), or readers (SQLite).
+    pub connections: u32,
+    /// Longest wait for a free connection before the request is answered `503`.
+    pub acquire_timeout: Duration,
+}
+
+impl Db {
+    /// Connects. A missing SQLite file is created.
+    ///
+    /// # Errors
+    /// Names the URL's shape when it is not one of `sqlite://FILE` and `postgres://user:password@host/db`.
+    pub async fn connect(url: &str, limits: PoolLimits) -> anyhow::Result<Self> {
+        let pools = if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)
+                .with_context(|| shape("it does not read as a SQLite URL"))?
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                .optimize_on_close(true, None)
+                .statement_cache_capacity(256);
+            let writer = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(limits.acquire_timeout)
+                .test_before_acquire(false)
+                .connect_with(options.clone())
+                .await
+                .with_context(|| shape("the SQLite file cannot be opened"))?;
+            let readers = SqlitePoolOptions::new()
+                .max_connections(limits.connections.max(1))
+                .acquire_timeout(limits.acquire_timeout)
+                .test_before_acquire(false)
+                .connect_lazy_with(options.read_only(true).create_if_missing(false));
+            Pools::Sqlite { writer, readers }
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)
+                .with_context(|| shape("it does not read as a PostgreSQL URL"))?
+                .application_name("countersign")
+                .statement_cache_capacity(256)
+                .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
+            let pool = PgPoolOptions::new()
+                .max_connections(limits.connections.max(2))
+                .acquire_timeout(limits.acquire_timeout)
+                .test_before_acquire(false)
+                .connect_with(options)
+                .await
+                .with_context(|| shape("the PostgreSQL server does not answer"))?;
+            Pools::Postgres(pool)
+        } else {
+            return Err(anyhow!(shape("it names no database we know")));
+        };
+        Ok(Self { pools })
+    }
+
+    /// Brings the schema up to date under a lock, so that several nodes may start at once.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
+            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+        }
+        .context("the migrations of the database did not run; nothing was changed by the one that failed")
+    }
+
+    /// Whether every migration this program knows has run.
+    pub async fn is_migrated(&self) -> Result<bool> {
+        let known = i64::try_from(MIGRATIONS.iter().count()).unwrap_or(i64::MAX);
+        let mut session = self.read().await?;
+        let sql = "select cast(count(*) as bigint) from _sqlx_migrations where success";
+        Ok(session.fetch_value::<i64>(sql, ()).await.is_ok_and(|done| done >= known))
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.pools {
+            Pools::Sqlite { .. } => Engine::Sqlite,
+            Pools::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// A session for reading.
+    pub async fn read(&self) -> Result<Session> {
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Session::Sqlite(Handle::Connection(readers.acquire().await?)),
+            Pools::Postgres(pool) => Session::Postgres(Handle::Connection(pool.acquire().await?)),
+        })
+    }
+
+    /// A transaction. Never ask for a second one while holding one: SQLite has a single writer, and you would wait for yourself.
+    pub async fn write(&self) -> Result<Session> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, .. } => {
+                Session::Sqlite(Handle::Transaction(writer.begin_with("begin immediate").await?))
+            }
+            Pools::Postgres(pool) => Session::Postgres(Handle::Transaction(pool.begin().await?)),
+        })
+    }
+
+    /// Closes every connection, after those in use are given back.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn shape(problem: &str) -> String {
+    format!(
+        "database.url: {problem}; give `sqlite://FILE` or `postgres://user:password@host/database` \
+         (configuration key [database] url, environment COUNTERSIGN_DATABASE__URL)"
+    )
+}

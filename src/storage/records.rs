@@ -1,0 +1,164 @@
+//! Verification records. Every change of state is one conditional statement.
+
+use super::Session;
+use crate::domain::{
+    id::{Digest, UserId},
+    time::Timestamp,
+};
+
+/// A record to be stored.
+pub struct NewRecord<'a> {
+    /// SHA-256 of the id.
+    pub key: &'a Digest,
+    /// Owner.
+    pub user: &'a UserId,
+    /// [`crate::domain::method::Method::name`].
+    pub method: &'static str,
+    /// [`crate::domain::method::Purpose::name`].
+    pub purpose: &'static str,
+    /// The address the code went to, in canonical form.
+    pub identifier: Option<&'a str>,
+    /// HMAC of the code and when it expires.
+    pub code: Option<(Vec<u8>, Timestamp)>,
+    /// Creation.
+    pub created_at: Timestamp,
+    /// When the record dies.
+    pub expires_at: Timestamp,
+    /// Set for records that are born verified.
+    pub verified_at: Option<Timestamp>,
+}
+
+/// Adds a record.
+pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<()> {
+    let sql = "insert into verification_records (id_hash, user_id, method, purpose, identifier, code_mac,
+                 code_expires_at, guesses, created_at, expires_at, verified_at)
+               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
+    let (mac, code_expires_at) = record.code.unzip();
+    let params = (
+        record.key,
+        record.user,
+        record.method,
+        record.purpose,
+        record.identifier,
+        mac,
+        code_expires_at,
+        record.created_at,
+        record.expires_at,
+        record.verified_at,
+    );
+    session.execute(sql, params).await.map(drop)
+}
+
+/// What a guess of a code is judged by.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Challenge {
+    /// The address the code went to.
+    pub identifier: Option<String>,
+    /// HMAC of the code; `None` when it was used.
+    pub code_mac: Option<Vec<u8>>,
+    /// When the code expires.
+    pub code_expires_at: Option<Timestamp>,
+    /// Guesses so far, this one included.
+    pub guesses: i64,
+}
+
+/// Counts a guess against the caller's own living record and gives what to judge it by.
+pub async fn count_guess(
+    session: &mut Session,
+    key: &Digest,
+    user: &UserId,
+    method: &'static str,
+    now: Timestamp,
+) -> sqlx::Result<Option<Challenge>> {
+    let sql = "update verification_records set guesses = guesses + 1
+               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $4
+                 and revoked_at is null and spent_at is null
+               returning identifier, code_mac, code_expires_at, guesses";
+    session.fetch_optional(sql, (key, user, method, now)).await
+}
+
+/// Marks a record verified and forgets its code; false when it already was.
+pub async fn set_verified(session: &mut Session, key: &Digest, now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update verification_records set verified_at = $2, code_mac = null
+               where id_hash = $1 and verified_at is null and code_mac is not null and expires_at > $2";
+    Ok(session.execute(sql, (key, now)).await? == 1)
+}
+
+/// A record that may open a gate, or bind an address.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Verified {
+    /// Which method proved it.
+    pub method: String,
+    /// The address that was proved, for code methods.
+    pub identifier: Option<String>,
+    /// When.
+    pub verified_at: Timestamp,
+}
+
+/// The caller's own living, verified record of that purpose. Holds nothing: for early refusals only.
+pub async fn find_verified(
+    session: &mut Session,
+    key: &Digest,
+    user: &UserId,
+    purpose: &'static str,
+    now: Timestamp,
+) -> sqlx::Result<Option<Verified>> {
+    let sql = "select method, identifier, verified_at from verification_records
+               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
+                 and verified_at is not null and spent_at is null and revoked_at is null";
+    session.fetch_optional(sql, (key, user, purpose, now)).await
+}
+
+/// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
+pub async fn hold_verified(
+    session: &mut Session,
+    key: &Digest,
+    user: &UserId,
+    purpose: &'static str,
+    now: Timestamp,
+) -> sqlx::Result<Option<Verified>> {
+    let sql = "update verification_records set guesses = guesses
+               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
+                 and verified_at is not null and spent_at is null and revoked_at is null
+               returning method, identifier, verified_at";
+    session.fetch_optional(sql, (key, user, purpose, now)).await
+}
+
+/// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
+pub async fn spend(
+    session: &mut Session,
+    key: &Digest,
+    user: &UserId,
+    purpose: &'static str,
+    now: Timestamp,
+) -> sqlx::Result<Option<Verified>> {
+    let sql = "update verification_records set spent_at = $4
+               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
+                 and verified_at is not null and spent_at is null and revoked_at is null
+               returning method, identifier, verified_at";
+    session.fetch_optional(sql, (key, user, purpose, now)).await
+}
+
+/// Revokes every living record of the user that rests on that method (contract D12). Gives their number.
+pub async fn revoke_resting_on(
+    session: &mut Session,
+    user: &UserId,
+    method: &'static str,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update verification_records set revoked_at = $3, code_mac = null
+               where user_id = $1 and method = $2 and revoked_at is null and spent_at is null and expires_at > $3";
+    session.execute(sql, (user, method, now)).await
+}
+
+/// Revokes every living record of the user.
+pub async fn revoke_all(session: &mut Session, user: &UserId, now: Timestamp) -> sqlx::Result<u64> {
+    let sql = "update verification_records set revoked_at = $2, code_mac = null
+               where user_id = $1 and revoked_at is null and spent_at is null and expires_at > $2";
+    session.execute(sql, (user, now)).await
+}
+
+/// Removes a record whose message could not be handed over (contract 1.2: no record on a failed send).
+pub async fn delete(session: &mut Session, key: &Digest) -> sqlx::Result<()> {
+    session.execute("delete from verification_records where id_hash = $1", (key,)).await.map(drop)
+}

@@ -1,0 +1,63 @@
+//! Counting messages. A send begins by touching the guard rows of its sender and its recipient, so sends take turns.
+
+use super::Session;
+use crate::domain::{
+    id::{Digest, UserId},
+    time::Timestamp,
+};
+
+/// Takes a subject's lock for the rest of the transaction. Ask for several in sorted order.
+pub async fn hold(session: &mut Session, subject: &str, now: Timestamp) -> sqlx::Result<()> {
+    let sql = "insert into send_guards (subject, touched_at) values ($1, $2)
+               on conflict (subject) do update set touched_at = excluded.touched_at";
+    session.execute(sql, (subject, now)).await.map(drop)
+}
+
+/// What was sent lately.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Tally {
+    /// To the recipient, and when the first of these was.
+    pub to_recipient: i64,
+    /// When the first of these was.
+    pub first_to_recipient: Option<Timestamp>,
+    /// By the user.
+    pub by_user: i64,
+    /// When the first of these was.
+    pub first_by_user: Option<Timestamp>,
+    /// The latest by the user to the recipient.
+    pub latest_of_pair: Option<Timestamp>,
+}
+
+/// Counts messages to `recipient` and by `user`, each in its own window.
+pub async fn count(
+    session: &mut Session,
+    recipient: &Digest,
+    user: &UserId,
+    recipient_since: Timestamp,
+    user_since: Timestamp,
+) -> sqlx::Result<Tally> {
+    let sql = "select
+         (select count(*) from sends where recipient_hash = $1 and at > $3) as to_recipient,
+         (select min(at) from sends where recipient_hash = $1 and at > $3) as first_to_recipient,
+         (select count(*) from sends where user_id = $2 and at > $4) as by_user,
+         (select min(at) from sends where user_id = $2 and at > $4) as first_by_user,
+         (select max(at) from sends where user_id = $2 and recipient_hash = $1) as latest_of_pair";
+    session.fetch_one(sql, (recipient, user, recipient_since, user_since)).await
+}
+
+/// Counts one.
+pub async fn add(
+    session: &mut Session,
+    id: &str,
+    recipient: &Digest,
+    user: &UserId,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into sends (id, recipient_hash, user_id, at) values ($1, $2, $3, $4)";
+    session.execute(sql, (id, recipient, user, now)).await.map(drop)
+}
+
+/// A message that no channel took does not count (contract 1.2, step 9).
+pub async fn delete(session: &mut Session, id: &str) -> sqlx::Result<()> {
+    session.execute("delete from sends where id = $1", (id,)).await.map(drop)
+}

@@ -1,0 +1,174 @@
+//! One text of SQL for both engines: a session is a connection or a transaction of either.
+
+use sqlx::{
+    Arguments, Decode, Encode, FromRow, Postgres, Sqlite, Transaction, Type,
+    error::BoxDynError,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgConnection, PgRow},
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+};
+
+/// A value that both engines can take as a parameter.
+pub trait Column<'q>: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q {}
+impl<'q, T> Column<'q> for T where T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q
+{}
+
+/// A row that both engines can give; `#[derive(sqlx::FromRow)]` is enough.
+pub trait Record: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// A single value that both engines can give.
+pub trait Value:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin
+{
+}
+impl<T> Value for T where
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin
+{
+}
+
+/// The parameters of a statement, in order: a tuple of [`Column`]s.
+pub trait Params<'q>: Send {
+    /// As SQLite takes them.
+    fn sqlite(self) -> Result<SqliteArguments, BoxDynError>;
+    /// As PostgreSQL takes them.
+    fn postgres(self) -> Result<PgArguments, BoxDynError>;
+}
+
+impl Params<'_> for () {
+    fn sqlite(self) -> Result<SqliteArguments, BoxDynError> {
+        Ok(SqliteArguments::default())
+    }
+    fn postgres(self) -> Result<PgArguments, BoxDynError> {
+        Ok(PgArguments::default())
+    }
+}
+
+macro_rules! params {
+    ($($name:ident $index:tt)+) => {
+        impl<'q, $($name: Column<'q>),+> Params<'q> for ($($name,)+) {
+            fn sqlite(self) -> Result<SqliteArguments, BoxDynError> {
+                let mut arguments = SqliteArguments::default();
+                $(arguments.add(self.$index)?;)+
+                Ok(arguments)
+            }
+            fn postgres(self) -> Result<PgArguments, BoxDynError> {
+                let mut arguments = PgArguments::default();
+                $(arguments.add(self.$index)?;)+
+                Ok(arguments)
+            }
+        }
+    };
+}
+
+/// A pooled connection, or a transaction on one.
+pub enum Handle<D: sqlx::Database> {
+    /// Each statement on its own.
+    Connection(PoolConnection<D>),
+    /// All or nothing.
+    Transaction(Transaction<'static, D>),
+}
+
+impl<D: sqlx::Database> Handle<D> {
+    fn connection(&mut self) -> &mut D::Connection {
+        match self {
+            Self::Connection(connection) => connection,
+            Self::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+/// Where statements run. Made by [`super::Db::read`] and [`super::Db::write`]; a write session that is dropped undoes all.
+pub enum Session {
+    /// On SQLite.
+    Sqlite(Handle<Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Handle<Postgres>),
+}
+
+macro_rules! run {
+    ($session:expr, $sql:expr, $params:expr, $query:path, $fetch:ident) => {
+        match $session {
+            Self::Sqlite(handle) => {
+                let arguments = $params.sqlite().map_err(sqlx::Error::Encode)?;
+                let connection: &mut SqliteConnection = handle.connection();
+                $query($sql, arguments).$fetch(connection).await
+            }
+            Self::Postgres(handle) => {
+                let arguments = $params.postgres().map_err(sqlx::Error::Encode)?;
+                let connection: &mut PgConnection = handle.connection();
+                $query($sql, arguments).$fetch(connection).await
+            }
+        }
+    };
+}
+
+impl Session {
+    /// Runs a statement; says how many rows it touched.
+    pub async fn execute<'q>(&mut self, sql: &'static str, params: impl Params<'q>) -> sqlx::Result<u64> {
+        match self {
+            Self::Sqlite(handle) => {
+                let arguments = params.sqlite().map_err(sqlx::Error::Encode)?;
+                Ok(sqlx::query_with(sql, arguments).execute(handle.connection()).await?.rows_affected())
+            }
+            Self::Postgres(handle) => {
+                let arguments = params.postgres().map_err(sqlx::Error::Encode)?;
+                Ok(sqlx::query_with(sql, arguments).execute(handle.connection()).await?.rows_affected())
+            }
+        }
+    }
+
+    /// The one row of a statement that always has one.
+    pub async fn fetch_one<'q, R: Record>(&mut self, sql: &'static str, params: impl Params<'q>) -> sqlx::Result<R> {
+        run!(self, sql, params, sqlx::query_as_with, fetch_one)
+    }
+
+    /// The row, if there is one.
+    pub async fn fetch_optional<'q, R: Record>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params<'q>,
+    ) -> sqlx::Result<Option<R>> {
+        run!(self, sql, params, sqlx::query_as_with, fetch_optional)
+    }
+
+    /// Every row.
+    pub async fn fetch_all<'q, R: Record>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params<'q>,
+    ) -> sqlx::Result<Vec<R>> {
+        run!(self, sql, params, sqlx::query_as_with, fetch_all)
+    }
+
+    /// The one value of a statement that always has one.
+    pub async fn fetch_value<'q, V: Value>(&mut self, sql: &'static str, params: impl Params<'q>) -> sqlx::Result<V> {
+        run!(self, sql, params, sqlx::query_scalar_with, fetch_one)
+    }
+
+    /// Makes a transaction's changes durable; nothing to do for a plain connection.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(Handle::Transaction(transaction)) => transaction.commit().await,
+            Self::Postgres(Handle::Transaction(transaction)) => transaction.commit().await,
+            Self::Sqlite(Handle::Connection(_)) | Self::Postgres(Handle::Connection(_)) => Ok(()),
+        }
+    }
+}
+
+params!(A 0);
+params!(A 0 B 1);
+params!(A 0 B 1 C 2);
+params!(A 0 B 1 C 2 D 3);
+params!(A 0 B 1 C 2 D 3 E 4);
+params!(A 0 B 1 C 2 D 3 E 4 F 5);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14);
+params!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15);

@@ -1,0 +1,30 @@
+//! Sign-in sessions.
+
+use super::Session;
+use crate::domain::{
+    id::{ApplicationId, SessionId, UserId},
+    time::Timestamp,
+};
+
+/// Adds a session.
+pub async fn add(
+    session: &mut Session,
+    sid: &SessionId,
+    user: &UserId,
+    application: Option<&ApplicationId>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into sessions (id, user_id, application_id, created_at) values ($1, $2, $3, $4)";
+    session.execute(sql, (sid, user, application, now)).await.map(drop)
+}
+
+/// Ends every session of the user but `except`.
+pub async fn end_all(
+    session: &mut Session,
+    user: &UserId,
+    except: Option<&SessionId>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update sessions set ended_at = $3 where user_id = $1 and ended_at is null and ($2 is null or id <> $2)";
+    session.execute(sql, (user, except, now)).await
+}

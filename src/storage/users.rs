@@ -1,0 +1,212 @@
+//! Accounts.
+
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use super::Session;
+use crate::domain::{
+    id::{ApplicationId, SessionId, UserId},
+    time::Timestamp,
+    user::User,
+};
+
+/// Whom a token speaks for, read with every request in one statement so that revocation is immediate.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct CallerRow {
+    /// The account.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// Whether the token's session is known, and belongs to this user.
+    pub session_known: bool,
+    /// When that session ended.
+    pub session_ended_at: Option<Timestamp>,
+    /// Whether the token's application is third-party; `None` when there is no such application.
+    pub is_third_party: Option<bool>,
+    /// The version of the settings.
+    pub settings_version: i64,
+}
+
+macro_rules! columns {
+    () => {
+        "u.id, u.external_id, u.username, u.primary_email, u.primary_phone, u.name, u.avatar, u.profile, \
+         u.custom_data, u.password_digest, u.password_algorithm, u.application_id, u.is_suspended, \
+         u.last_sign_in_at, u.created_at, u.updated_at"
+    };
+}
+
+macro_rules! caller {
+    ($where:literal) => {
+        concat!(
+            "select ",
+            columns!(),
+            ", s.id is not null as session_known, s.ended_at as session_ended_at,
+               a.is_third_party as is_third_party, c.version as settings_version
+             from users u
+             join settings c on c.id = 'default'
+             left join sessions s on s.id = $2 and s.user_id = u.id
+             left join applications a on a.id = $3
+             where ",
+            $where
+        )
+    };
+}
+
+/// The user with that id, with the state of session and application.
+pub async fn find_caller(
+    session: &mut Session,
+    user: &UserId,
+    sid: Option<&SessionId>,
+    application: Option<&ApplicationId>,
+) -> sqlx::Result<Option<CallerRow>> {
+    session.fetch_optional(caller!("u.id = $1"), (user, sid, application)).await
+}
+
+/// The same, for the `sub` of a trusted external issuer.
+pub async fn find_caller_by_external_id(
+    session: &mut Session,
+    external_id: &str,
+    application: Option<&ApplicationId>,
+) -> sqlx::Result<Option<CallerRow>> {
+    session.fetch_optional(caller!("u.external_id = $1"), (external_id, None::<String>, application)).await
+}
+
+/// The user with that id.
+pub async fn find(session: &mut Session, user: &UserId) -> sqlx::Result<Option<User>> {
+    session.fetch_optional(concat!("select ", columns!(), " from users u where u.id = $1"), (user,)).await
+}
+
+/// Adds an account without identifiers; they are set by statements of their own, so that a clash says which it was.
+pub async fn add(
+    session: &mut Session,
+    user: &UserId,
+    application: Option<&ApplicationId>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into users (id, profile, custom_data, application_id, is_suspended, created_at, updated_at)
+               values ($1, $2, $2, $3, false, $4, $4)";
+    session.execute(sql, (user, Json(Map::new()), application, now)).await.map(drop)
+}
+
+/// Sets or clears the username. `case_sensitive` is the username policy's: it decides what counts as the same name.
+pub async fn set_username(
+    session: &mut Session,
+    user: &UserId,
+    username: Option<&str>,
+    case_sensitive: bool,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let key = username.map(|name| if case_sensitive { name.to_owned() } else { name.to_ascii_lowercase() });
+    let sql = "update users set username = $2, username_key = $3, updated_at = $4 where id = $1";
+    session.execute(sql, (user, username, key, now)).await
+}
+
+/// Sets or clears the primary e-mail address; `key` is its canonical form.
+pub async fn set_email(
+    session: &mut Session,
+    user: &UserId,
+    email: Option<&str>,
+    key: Option<&str>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set primary_email = $2, email_key = $3, updated_at = $4 where id = $1";
+    session.execute(sql, (user, email, key, now)).await
+}
+
+/// Sets or clears the primary phone: E.164 digits.
+pub async fn set_phone(
+    session: &mut Session,
+    user: &UserId,
+    phone: Option<&str>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set primary_phone = $2, updated_at = $3 where id = $1";
+    session.execute(sql, (user, phone, now)).await
+}
+
+/// Sets the `sub` of an external issuer.
+pub async fn set_external_id(
+    session: &mut Session,
+    user: &UserId,
+    external_id: Option<&str>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set external_id = $2, updated_at = $3 where id = $1";
+    session.execute(sql, (user, external_id, now)).await
+}
+
+/// Sets the password's hash.
+pub async fn set_password(
+    session: &mut Session,
+    user: &UserId,
+    digest: &str,
+    algorithm: &str,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set password_digest = $2, password_algorithm = $3, password_updated_at = $4, updated_at = $4
+               where id = $1";
+    session.execute(sql, (user, digest, algorithm, now)).await
+}
+
+/// Replaces the hash of an unchanged password, unless the password was changed meanwhile.
+pub async fn upgrade_password(
+    session: &mut Session,
+    user: &UserId,
+    from: &str,
+    digest: &str,
+    algorithm: &str,
+) -> sqlx::Result<bool> {
+    let sql = "update users set password_digest = $3, password_algorithm = $4 where id = $1 and password_digest = $2";
+    Ok(session.execute(sql, (user, from, digest, algorithm)).await? == 1)
+}
+
+/// What of name, avatar and custom data is to change; `None` leaves a field, `Some(None)` clears it.
+#[derive(Clone, Debug, Default)]
+pub struct Basics {
+    /// Display name.
+    pub name: Option<Option<String>>,
+    /// Picture.
+    pub avatar: Option<Option<String>>,
+    /// Replaces the whole object.
+    pub custom_data: Option<Map<String, Value>>,
+}
+
+/// Changes name, avatar and custom data.
+pub async fn set_basics(
+    session: &mut Session,
+    user: &UserId,
+    basics: Basics,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set
+                 name = case when $2 then $3 else name end,
+                 avatar = case when $4 then $5 else avatar end,
+                 custom_data = case when $6 then $7 else custom_data end,
+                 updated_at = $8
+               where id = $1";
+    let Basics { name, avatar, custom_data } = basics;
+    let (has_name, has_avatar, has_data) = (name.is_some(), avatar.is_some(), custom_data.is_some());
+    let data = Json(custom_data.unwrap_or_default());
+    let params = (user, has_name, name.flatten(), has_avatar, avatar.flatten(), has_data, data, now);
+    session.execute(sql, params).await
+}
+
+/// Replaces the profile.
+pub async fn set_profile(
+    session: &mut Session,
+    user: &UserId,
+    profile: &Map<String, Value>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set profile = $2, updated_at = $3 where id = $1";
+    session.execute(sql, (user, Json(profile), now)).await
+}
+
+/// Takes the row's lock for the rest of the transaction and gives the user as it is now: no other transaction changes it meanwhile.
+/// `None` when the user is gone.
+pub async fn lock(session: &mut Session, user: &UserId) -> sqlx::Result<Option<User>> {
+    // An update locks the row on both engines, which `select … for update` would not on SQLite.
+    if session.execute("update users set id = id where id = $1", (user,)).await? == 0 {
+        return Ok(None);
+    }
+    find(session, user).await
+}

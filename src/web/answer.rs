@@ -1,0 +1,85 @@
+//! Errors as HTTP: one JSON body for all (contract 0.2), challenges on every 401 (RFC 6750, RFC 9470).
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    domain::refusal::{Code, Refusal},
+    error::Error,
+};
+
+/// The body of every error.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// Stable; decide by this and the status.
+    #[schema(example = "verification_record.permission_denied")]
+    pub code: &'static str,
+    /// For people; may change.
+    pub message: String,
+    /// What else helps to act on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    pub data: Option<Value>,
+    /// One line for each thing to mend in the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+impl From<&Refusal> for ErrorBody {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            code: refusal.code.code(),
+            message: refusal.code.sentence().to_owned(),
+            data: refusal.data.clone(),
+            details: refusal.details.clone(),
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.shown().code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Failed(error) = self {
+            tracing::error!(error = format!("{error:#}"), "request failed");
+        }
+        let refusal = self.shown();
+        metrics::counter!("countersign_refusals_total", "code" => refusal.code.code()).increment(1);
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(challenge) = challenge(&refusal) {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if let Some(wait) = refusal.retry_after {
+            response.insert_header((header::RETRY_AFTER, wait.as_millis().div_ceil(1000).max(1).to_string()));
+        }
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        response.json(ErrorBody::from(&refusal))
+    }
+}
+
+/// The `WWW-Authenticate` value of a 401.
+fn challenge(refusal: &Refusal) -> Option<String> {
+    if refusal.code.status() != 401 {
+        return None;
+    }
+    Some(match refusal.code {
+        // RFC 6750, 3.1: no error code when no credentials were sent.
+        Code::AuthorizationHeaderMissing | Code::AuthorizationTokenType => r#"Bearer realm="countersign""#.to_owned(),
+        Code::VerificationRequired => {
+            let member = |name| refusal.data.as_ref().and_then(|data| data.get(name));
+            let acr_values = member("acrValues").and_then(Value::as_str).unwrap_or("urn:countersign:acr:1fa");
+            let max_age = member("maxAge").and_then(Value::as_u64).unwrap_or(600);
+            format!(
+                r#"Bearer realm="countersign", error="insufficient_user_authentication", error_description="{}", acr_values="{acr_values}", max_age={max_age}"#,
+                refusal.code.sentence()
+            )
+        }
+        _ => format!(r#"Bearer realm="countersign", error="invalid_token", error_description="{}""#, refusal.code.sentence()),
+    })
+}

@@ -1,0 +1,173 @@
+//! The outermost layer: request id, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
+
+use std::{sync::Arc, time::Instant};
+
+use actix_web::{
+    Error as ActixError, HttpMessage, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+        uri::PathAndQuery,
+    },
+    middleware::Next,
+    web::{Bytes, Data},
+};
+use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use tracing::Instrument;
+
+use super::{
+    client::{self, Client},
+    routes::{self, Routes},
+};
+use crate::{
+    app::App,
+    domain::{id::random_text, refusal::Code},
+    error::Error,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("logto-core-request-id");
+
+/// Wraps every request.
+pub async fn edge(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    let started = Instant::now();
+    let Some(app) = request.app_data::<Data<App>>().cloned() else {
+        return Err(Error::Failed(anyhow::anyhow!("the app is missing")).into());
+    };
+    let client = Client {
+        ip: client::address(&request, &app.config.server.trusted_proxies),
+        request_id: random_text(&*app.random, 16),
+    };
+    request.extensions_mut().insert(client.clone());
+    let routes = request.app_data::<Data<Arc<Routes>>>().cloned();
+    let methods: Option<Vec<Method>> = routes.as_ref().and_then(|routes| settle_path(&mut request, routes));
+    let method = request.method().clone();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let shares = shares_origins(request.path());
+    let span = tracing::info_span!("request", id = client.request_id);
+
+    let mut response = if let Some(answer) = early_answer(&request, methods.as_deref(), shares) {
+        request.into_response(answer)
+    } else {
+        if method == Method::HEAD {
+            request.head_mut().method = Method::GET;
+        }
+        match next.call(request).instrument(span.clone()).await {
+            Ok(response) => response.map_into_boxed_body(),
+            // A refused extractor; its answer is the error's own.
+            Err(error) => return Err(error),
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&client.request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if shares {
+        share_origin(&mut response, origin);
+    }
+    if method == Method::GET && response.status() == StatusCode::OK {
+        response = tag(response);
+    }
+    let status = response.status().as_u16();
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let seconds = started.elapsed().as_secs_f64();
+    span.in_scope(|| tracing::info!(%method, route, status, ms = format_args!("{:.1}", seconds * 1000.0), "answered"));
+    let labels = [("route", route), ("method", method.to_string()), ("status", status.to_string())];
+    metrics::counter!("countersign_http_requests_total", &labels).increment(1);
+    metrics::histogram!("countersign_http_request_seconds", &labels).record(seconds);
+    Ok(response)
+}
+
+/// Paths match in any letter case and with one slash at the end (contract 0.2): settles on the known spelling, and gives its methods.
+fn settle_path(request: &mut ServiceRequest, routes: &Routes) -> Option<Vec<Method>> {
+    let path = request.path();
+    if let Some(methods) = routes.methods(path) {
+        return Some(methods.to_vec());
+    }
+    let settled = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+    let methods = routes.methods(&settled)?.to_vec();
+    let target = match request.uri().query() {
+        Some(query) => format!("{settled}?{query}"),
+        None => settled,
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    let uri = actix_web::http::Uri::from_parts(parts).ok()?;
+    request.match_info_mut().get_mut().update(&uri);
+    request.head_mut().uri = uri;
+    Some(methods)
+}
+
+/// What never reaches a handler: unknown paths and methods, preflights, OPTIONS.
+fn early_answer(request: &ServiceRequest, methods: Option<&[Method]>, shares: bool) -> Option<HttpResponse> {
+    let Some(methods) = methods else {
+        return Some(Error::from(Code::NotFound).error_response());
+    };
+    let method = request.method();
+    if method == Method::OPTIONS {
+        let asks = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some();
+        if shares && asks {
+            let mut answer = HttpResponse::NoContent();
+            answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET,HEAD,PUT,POST,DELETE,PATCH"));
+            if let Some(headers) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+                answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
+            }
+            return Some(answer.finish());
+        }
+        return Some(HttpResponse::Ok().insert_header((header::ALLOW, routes::allow(methods))).finish());
+    }
+    let known = methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET));
+    if known {
+        return None;
+    }
+    let mut answer = Error::from(Code::MethodNotAllowed).error_response();
+    if let Ok(value) = HeaderValue::from_str(&routes::allow(methods)) {
+        answer.headers_mut().insert(header::ALLOW, value);
+    }
+    Some(answer)
+}
+
+/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6).
+fn shares_origins(path: &str) -> bool {
+    const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
+    !path.starts_with("/api/") || SHARED.iter().any(|shared| path.starts_with(shared))
+}
+
+fn share_origin(response: &mut ServiceResponse<BoxBody>, origin: Option<HeaderValue>) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or_else(|| HeaderValue::from_static("*")));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// Adds an ETag to a whole answer, and answers 304 to a client that has it.
+fn tag(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let (request, response) = response.into_parts();
+    let (mut response, body) = response.into_parts();
+    let body: Bytes = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(body) => return ServiceResponse::new(request, response.set_body(body)),
+    };
+    let sum = digest::digest(&digest::SHA256, &body);
+    let mark = BASE64_URL_SAFE_NO_PAD.encode(sum.as_ref().get(..15).unwrap_or_default());
+    let mark = format!("\"{mark}\"");
+    let seen = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    let is_same = seen.flat_map(|value| value.split(',')).any(|seen| {
+        let seen = seen.trim();
+        seen == "*" || seen.trim_start_matches("W/") == mark
+    });
+    if let Ok(value) = HeaderValue::from_str(&mark) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    if is_same {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        return ServiceResponse::new(request, response.set_body(BoxBody::new(())));
+    }
+    ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
+}

@@ -1,0 +1,118 @@
+//! The parsed body. The happy path parses bytes straight into the type, so that secrets are wrapped from the first byte;
+//! only a body that does not fit is looked at again, to say what to mend.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header,
+    web::{Buf, Bytes, BytesMut, Data},
+};
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::explain;
+use crate::{
+    app::App,
+    domain::refusal::Code,
+    error::{Error, Result},
+};
+
+/// The body as `T` (contract 0.2): JSON or a form; no body counts as `{}`; unknown members are ignored.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = request.app_data::<Data<App>>().map_or(64 * 1024, |app| app.config.limits.body_bytes);
+        let kind = kind(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes = read(payload, limit).await?;
+            parse(&bytes, kind).map(Json)
+        })
+    }
+}
+
+/// How the body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// The request does not say.
+    Unsaid,
+    /// Something else.
+    Other,
+}
+
+/// What the `Content-Type` header says.
+#[must_use]
+pub fn kind(request: &HttpRequest) -> Kind {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Kind::Unsaid };
+    let essence = value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" => Kind::Unsaid,
+        "application/json" => Kind::Json,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        _ => Kind::Other,
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub async fn read(mut payload: Payload, limit: usize) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = std::future::poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
+        let chunk = chunk.map_err(|_| Code::InvalidRequest.refuse())?;
+        if body.len() + chunk.len() > limit {
+            // Reading on would let a client keep us busy; the connection ends with the answer.
+            return Err(Code::BodyTooLarge.into());
+        }
+        body.extend_from_slice(chunk.chunk());
+    }
+    Ok(body.freeze())
+}
+
+/// Parses a body.
+pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8], kind: Kind) -> Result<T> {
+    let bytes = if kind == Kind::Unsaid || bytes.is_empty() { b"{}".as_slice() } else { bytes };
+    match kind {
+        Kind::Other if bytes != b"{}" => Err(Code::UnsupportedMediaType.into()),
+        Kind::Form if bytes != b"{}" => {
+            let pairs: Vec<(String, String)> =
+                serde_urlencoded::from_bytes(bytes).map_err(|_| Code::MalformedJson.refuse())?;
+            let members: Map<String, Value> = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+            let text = serde_json::to_vec(&members).map_err(anyhow::Error::from)?;
+            parse_json(&text)
+        }
+        _ => parse_json(bytes),
+    }
+}
+
+fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer);
+    match parsed {
+        Ok(value) if deserializer.end().is_ok() && bytes.trim_ascii_start().starts_with(b"{") => Ok(value),
+        Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
+        Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
+    }
+}
+
+/// Why a body was not taken: no JSON object at all, or one of another shape.
+fn malformed_or_misshapen<T: ToSchema>(
+    bytes: &[u8],
+    error: Option<&serde_path_to_error::Error<serde_json::Error>>,
+) -> Error {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(Value::Object(members)) if members.contains_key("__proto__") => Code::MalformedJson.into(),
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => explain::refuse::<T>(&value, "body", error).into(),
+        Ok(_) | Err(_) => Code::MalformedJson.into(),
+    }
+}
