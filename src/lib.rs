@@ -3,4 +3,8 @@
 //! Folders are floors: a module imports only modules above it in this list (`tests/it/floors.rs` holds the line).
 
 pub mod domain;
+
 pub mod error;
+
+pub mod clock;
+pub mod crypto;
