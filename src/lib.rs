@@ -3,5 +3,13 @@
 //! Folders are floors: a module imports only modules above it in this list (`tests/it/floors.rs` holds the line).
 
 pub mod domain;
+
 pub mod error;
+
+pub mod config;
+
+pub mod clock;
+
 pub mod storage;
+
+pub mod crypto;

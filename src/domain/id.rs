@@ -122,3 +122,58 @@ impl fmt::Debug for RecordId {
         f.write_str("RecordId(…)")
     }
 }
+
+/// Where a record is stored: the SHA-256 of its [`RecordId`]. A `bytea` on both engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordKey(pub [u8; 32]);
+
+impl<DB: sqlx::Database> sqlx::Type<DB> for RecordKey
+where
+    Vec<u8>: sqlx::Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        Vec::<u8>::type_info()
+    }
+
+    fn compatible(found: &DB::TypeInfo) -> bool {
+        Vec::<u8>::compatible(found)
+    }
+}
+
+impl<'q, DB: sqlx::Database> sqlx::Encode<'q, DB> for RecordKey
+where
+    Vec<u8>: sqlx::Encode<'q, DB>,
+{
+    fn encode_by_ref(
+        &self,
+        buffer: &mut <DB as sqlx::Database>::ArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+        self.0.to_vec().encode(buffer)
+    }
+}
+
+impl<'r, DB: sqlx::Database> sqlx::Decode<'r, DB> for RecordKey
+where
+    Vec<u8>: sqlx::Decode<'r, DB>,
+{
+    fn decode(value: <DB as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        let bytes = Vec::<u8>::decode(value)?;
+        Ok(Self(bytes.as_slice().try_into()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_keys_go_to_both_engines_and_come_back() {
+        fn fits<T, DB: sqlx::Database>()
+        where
+            T: sqlx::Type<DB> + for<'q> sqlx::Encode<'q, DB> + for<'r> sqlx::Decode<'r, DB>,
+        {
+        }
+        fits::<RecordKey, sqlx::Sqlite>();
+        fits::<RecordKey, sqlx::Postgres>();
+    }
+}
