@@ -1,14 +1,18 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
+pub mod turns;
+
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
+
+use self::turns::Turns;
 
 use crate::{
     channels::Channels,
     clock::Clock,
     config::Config,
-    crypto::{hasher::Hasher, issuers::Issuers, signing::KeyRing, tokens::TokenVerifier, vault::Vault},
+    crypto::{digest::CodeKey, hasher::Hasher, issuers::Issuers, sealer::Sealer, signing::KeyRing},
     domain::{id::Random, settings::Settings, time::Timestamp},
     error::Result,
     storage::{self, Db},
@@ -31,16 +35,18 @@ pub struct App {
     pub hasher: Hasher,
     /// Keys that sign our tokens.
     pub keys: Arc<KeyRing>,
-    /// Checks our own tokens.
-    pub tokens: TokenVerifier,
     /// Issuers we trust beside ourselves.
     pub issuers: Issuers,
-    /// Seals what the database must not show, and recognises codes.
-    pub vault: Vault,
+    /// Seals what the database must not show.
+    pub sealer: Sealer,
+    /// Recognises codes.
+    pub codes: CodeKey,
     /// Ways out for messages.
     pub channels: Channels,
     /// What messages say.
     pub templates: Templates,
+    /// Turns of guesses in this process.
+    pub turns: Turns,
     /// Told when something waits in the outbox.
     pub outbox: Notify,
     settings: RwLock<Arc<Settings>>,
@@ -84,7 +90,8 @@ pub struct Parts {
     pub hasher: Hasher,
     pub keys: Arc<KeyRing>,
     pub issuers: Issuers,
-    pub vault: Vault,
+    pub sealer: Sealer,
+    pub codes: CodeKey,
     pub channels: Channels,
     pub templates: Templates,
     pub settings: Settings,
@@ -94,7 +101,7 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, urls, db, clock, random, hasher, keys, issuers, vault, channels, templates, settings } = parts;
+        let Parts { config, urls, db, clock, random, hasher, keys, issuers, sealer, codes, channels, templates, settings } = parts;
         Self {
             config,
             urls,
@@ -102,12 +109,13 @@ impl App {
             clock,
             random,
             hasher,
-            tokens: TokenVerifier::new(Arc::clone(&keys)),
             keys,
             issuers,
-            vault,
+            sealer,
+            codes,
             channels,
             templates,
+            turns: Turns::default(),
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),
         }

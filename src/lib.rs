@@ -13,3 +13,29 @@ pub mod clock;
 pub mod storage;
 
 pub mod crypto;
+
+pub mod texts;
+
+pub mod channels;
+
+pub mod app;
+
+pub mod post;
+
+pub mod web;
+
+pub mod audit;
+
+pub mod stepup;
+
+pub mod methods;
+
+pub mod operations;
+
+pub mod signin;
+
+pub mod management;
+
+pub mod jobs;
+
+pub mod server;

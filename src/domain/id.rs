@@ -77,17 +77,6 @@ text_id!(
     SessionId, 21
 );
 
-/// A SHA-256 digest: how secrets are kept when only their likeness must be recognised.
-#[derive(Clone, PartialEq, Eq, Hash, sqlx::Type)]
-#[sqlx(transparent, no_pg_array)]
-pub struct Digest(pub Vec<u8>);
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digest(…)")
-    }
-}
-
 /// A verification record's id as its owner holds it: a secret of 165 random bits (`security.md`: at least 128; contract D23).
 ///
 /// Only its SHA-256 is stored. `Debug` shows nothing of it.

@@ -41,26 +41,27 @@ pub async fn add(
     session.execute(sql, (id, user, method, now, failed)).await.map(drop)
 }
 
-/// Guesses of a pair since a moment.
+/// Guesses of a pair in the window.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Tally {
-    /// That failed.
+    /// That failed, or whose judge died.
     pub failed: i64,
-    /// That are being judged, or whose judge died.
+    /// That are being judged at the moment.
     pub judged: i64,
 }
 
-/// Guesses of the pair since `since`.
+/// Guesses of the pair since `since`. One that has been judged since before `stale` counts as failed.
 pub async fn count(
     session: &mut Session,
     user: &UserId,
     method: &'static str,
     since: Timestamp,
+    stale: Timestamp,
 ) -> sqlx::Result<Tally> {
-    let sql = "select cast(coalesce(sum(case when failed then 1 else 0 end), 0) as bigint) as failed,
-                      cast(coalesce(sum(case when failed then 0 else 1 end), 0) as bigint) as judged
+    let sql = "select cast(coalesce(sum(case when failed or at < $4 then 1 else 0 end), 0) as bigint) as failed,
+                      cast(coalesce(sum(case when failed or at < $4 then 0 else 1 end), 0) as bigint) as judged
                from guesses where user_id = $1 and method = $2 and at > $3";
-    session.fetch_one(sql, (user, method, since)).await
+    session.fetch_one(sql, (user, method, since, stale)).await
 }
 
 /// A guess was right: its row goes.
@@ -92,9 +93,4 @@ pub async fn set_failure(
                  locks = case when $3 is null then locks else locks + 1 end
                where user_id = $1 and method = $2";
     session.execute(sql, (user, method, locked_until)).await.map(drop)
-}
-
-/// Removes the pair's counted failures: a lock has answered for them.
-pub async fn clear(session: &mut Session, user: &UserId, method: &'static str) -> sqlx::Result<()> {
-    session.execute("delete from guesses where user_id = $1 and method = $2", (user, method)).await.map(drop)
 }

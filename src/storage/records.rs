@@ -2,14 +2,14 @@
 
 use super::Session;
 use crate::domain::{
-    id::{Digest, UserId},
+    id::{RecordKey, UserId},
     time::Timestamp,
 };
 
 /// A record to be stored.
 pub struct NewRecord<'a> {
     /// SHA-256 of the id.
-    pub key: &'a Digest,
+    pub key: &'a RecordKey,
     /// Owner.
     pub user: &'a UserId,
     /// [`crate::domain::method::Method::name`].
@@ -62,23 +62,27 @@ pub struct Challenge {
     pub guesses: i64,
 }
 
-/// Counts a guess against the caller's own living record and gives what to judge it by.
+/// Counts a guess against the caller's own living record and gives what to judge it by. A guess that cannot be evaluated
+/// (another address, no code any more, too late) is not counted (contract 1.6).
 pub async fn count_guess(
     session: &mut Session,
-    key: &Digest,
+    key: &RecordKey,
     user: &UserId,
     method: &'static str,
+    identifier: &str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Challenge>> {
-    let sql = "update verification_records set guesses = guesses + 1
-               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $4
+    let sql = "update verification_records
+               set guesses = guesses + case when identifier = $4 and code_mac is not null and code_expires_at > $5
+                                            then 1 else 0 end
+               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5
                  and revoked_at is null and spent_at is null
                returning identifier, code_mac, code_expires_at, guesses";
-    session.fetch_optional(sql, (key, user, method, now)).await
+    session.fetch_optional(sql, (key, user, method, identifier, now)).await
 }
 
 /// Marks a record verified and forgets its code; false when it already was.
-pub async fn set_verified(session: &mut Session, key: &Digest, now: Timestamp) -> sqlx::Result<bool> {
+pub async fn set_verified(session: &mut Session, key: &RecordKey, now: Timestamp) -> sqlx::Result<bool> {
     let sql = "update verification_records set verified_at = $2, code_mac = null
                where id_hash = $1 and verified_at is null and code_mac is not null and expires_at > $2";
     Ok(session.execute(sql, (key, now)).await? == 1)
@@ -98,7 +102,7 @@ pub struct Verified {
 /// The caller's own living, verified record of that purpose. Holds nothing: for early refusals only.
 pub async fn find_verified(
     session: &mut Session,
-    key: &Digest,
+    key: &RecordKey,
     user: &UserId,
     purpose: &'static str,
     now: Timestamp,
@@ -112,7 +116,7 @@ pub async fn find_verified(
 /// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
 pub async fn hold_verified(
     session: &mut Session,
-    key: &Digest,
+    key: &RecordKey,
     user: &UserId,
     purpose: &'static str,
     now: Timestamp,
@@ -127,7 +131,7 @@ pub async fn hold_verified(
 /// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
 pub async fn spend(
     session: &mut Session,
-    key: &Digest,
+    key: &RecordKey,
     user: &UserId,
     purpose: &'static str,
     now: Timestamp,
@@ -137,6 +141,22 @@ pub async fn spend(
                  and verified_at is not null and spent_at is null and revoked_at is null
                returning method, identifier, verified_at";
     session.fetch_optional(sql, (key, user, purpose, now)).await
+}
+
+/// Spends the caller's own living, verified record of that method and address, to bind the address (contract D11);
+/// false when there is none, or another was quicker.
+pub async fn spend_for_binding(
+    session: &mut Session,
+    key: &RecordKey,
+    user: &UserId,
+    method: &'static str,
+    identifier: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql = "update verification_records set spent_at = $5
+               where id_hash = $1 and user_id = $2 and method = $3 and identifier = $4 and expires_at > $5
+                 and verified_at is not null and spent_at is null and revoked_at is null";
+    Ok(session.execute(sql, (key, user, method, identifier, now)).await? == 1)
 }
 
 /// Revokes every living record of the user that rests on that method (contract D12). Gives their number.
@@ -159,6 +179,6 @@ pub async fn revoke_all(session: &mut Session, user: &UserId, now: Timestamp) ->
 }
 
 /// Removes a record whose message could not be handed over (contract 1.2: no record on a failed send).
-pub async fn delete(session: &mut Session, key: &Digest) -> sqlx::Result<()> {
+pub async fn delete(session: &mut Session, key: &RecordKey) -> sqlx::Result<()> {
     session.execute("delete from verification_records where id_hash = $1", (key,)).await.map(drop)
 }

@@ -1,10 +1,7 @@
 //! Counting messages. A send begins by touching the guard rows of its sender and its recipient, so sends take turns.
 
 use super::Session;
-use crate::domain::{
-    id::{Digest, UserId},
-    time::Timestamp,
-};
+use crate::domain::{id::UserId, time::Timestamp};
 
 /// Takes a subject's lock for the rest of the transaction. Ask for several in sorted order.
 pub async fn hold(session: &mut Session, subject: &str, now: Timestamp) -> sqlx::Result<()> {
@@ -31,7 +28,7 @@ pub struct Tally {
 /// Counts messages to `recipient` and by `user`, each in its own window.
 pub async fn count(
     session: &mut Session,
-    recipient: &Digest,
+    recipient: &[u8],
     user: &UserId,
     recipient_since: Timestamp,
     user_since: Timestamp,
@@ -49,7 +46,7 @@ pub async fn count(
 pub async fn add(
     session: &mut Session,
     id: &str,
-    recipient: &Digest,
+    recipient: &[u8],
     user: &UserId,
     now: Timestamp,
 ) -> sqlx::Result<()> {
