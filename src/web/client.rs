@@ -53,3 +53,33 @@ pub fn address(request: &ServiceRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     }
     Some(client)
 }
+
+/// The languages a request asks for (contract 6.3).
+#[derive(Clone, Debug, Default)]
+pub struct Languages {
+    /// `uiLocales` of the front end's cookie.
+    pub ui_locales: Option<String>,
+    /// `?locale=`.
+    pub query: Option<String>,
+    /// `Accept-Language`.
+    pub accepted: Option<String>,
+}
+
+impl actix_web::FromRequest for Languages {
+    type Error = crate::error::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let cookies = text("cookie").unwrap_or_default();
+        let cookie = cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == "_logto");
+        let query = url::form_urlencoded::parse(request.query_string().as_bytes());
+        let locales: Vec<String> =
+            query.filter(|(name, _)| name == "locale").map(|(_, value)| value.into_owned()).collect();
+        std::future::ready(Ok(Self {
+            ui_locales: cookie.and_then(|(_, value)| crate::texts::ui_locales(value)),
+            query: (!locales.is_empty()).then(|| locales.join(" ")),
+            accepted: text("accept-language").map(str::to_owned),
+        }))
+    }
+}

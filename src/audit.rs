@@ -1,0 +1,64 @@
+//! The audit log: one event a fact, written in the transaction of the change (contract D15). No secrets, addresses masked.
+
+use serde_json::{Map, Value};
+use uuid::{Builder, Uuid};
+
+use crate::{
+    app::App,
+    domain::id::{ApplicationId, UserId},
+    error::Result,
+    storage::{Session, audit},
+    web::{caller::Caller, client::Client},
+};
+
+/// Who did it, through what, from where.
+#[derive(Clone, Copy)]
+pub struct Actor<'a> {
+    /// Whose account it is about.
+    pub user: Option<&'a UserId>,
+    /// Through which application.
+    pub application: Option<&'a ApplicationId>,
+    /// From where; `None` for what the service does by itself.
+    pub client: Option<&'a Client>,
+}
+
+impl<'a> From<&'a Caller> for Actor<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        Self { user: Some(&caller.user.id), application: caller.application.as_ref(), client: Some(&caller.client) }
+    }
+}
+
+/// Writes an event. `data` is an object, or null for none.
+pub async fn write(
+    app: &App,
+    session: &mut Session,
+    kind: &'static str,
+    actor: impl Into<Actor<'_>>,
+    data: Value,
+) -> Result<()> {
+    let Actor { user, application, client } = actor.into();
+    let now = app.now();
+    let id = event_id(app, now.0).to_string();
+    let ip = client.and_then(Client::ip_text);
+    let event = audit::Event {
+        id: &id,
+        at: now,
+        kind,
+        user,
+        application,
+        ip: ip.as_deref(),
+        request_id: client.map(|client| client.request_id.as_str()),
+        data: match data {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        },
+    };
+    Ok(audit::add(session, event).await?)
+}
+
+/// UUID version 7: sorts by time.
+fn event_id(app: &App, millis: i64) -> Uuid {
+    let mut random = [0; 10];
+    app.random.fill(&mut random);
+    Builder::from_unix_timestamp_millis(u64::try_from(millis).unwrap_or(0), &random).into_uuid()
+}

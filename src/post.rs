@@ -1,0 +1,136 @@
+//! The way of a message: rendered, sealed, stored in the transaction that causes it, handed to a channel, marked.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::{
+    app::App,
+    channels::{Channel, SendError},
+    domain::{
+        id::{UserId, random_text},
+        message::{Kind, Locale, Message, Payload, Template},
+        refusal::Code,
+        time::Timestamp,
+        user::User,
+    },
+    error::Result,
+    storage::{Session, outbox},
+    texts::{self, Values},
+};
+
+/// Whoever stores a message tries it first; nobody else does before this has passed.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// How long a notice is worth sending.
+const NOTICE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The channel for that kind of message.
+///
+/// # Errors
+/// `501 connector.not_found` when none is configured.
+pub fn channel(app: &App, kind: Kind) -> Result<&dyn Channel> {
+    app.channels.get(kind).ok_or_else(|| Code::ConnectorNotFound.into())
+}
+
+/// A new id for a message.
+pub fn new_id(app: &App) -> String {
+    random_text(&*app.random, 21)
+}
+
+/// Stores a message in the caller's transaction. Nobody else tries to deliver it before `LEASE` has passed.
+pub async fn store(
+    app: &App,
+    session: &mut Session,
+    message: &Message,
+    user: &UserId,
+    expires_at: Timestamp,
+    is_leased: bool,
+) -> Result<()> {
+    let plain = serde_json::to_vec(message).context("a message for the outbox")?;
+    let sealed = app.sealer.seal("outbox", &message.id, "sealed", &plain)?;
+    let now = app.now();
+    let next_attempt_at = if is_leased { now.plus(LEASE) } else { now };
+    let row = outbox::NewMessage {
+        id: &message.id,
+        kind: message.kind.name(),
+        template: message.template.name(),
+        user,
+        sealed: &sealed,
+        now,
+        next_attempt_at,
+        expires_at,
+    };
+    Ok(outbox::add(session, row).await?)
+}
+
+/// Reads a stored message.
+pub fn unseal(app: &App, id: &str, sealed: &[u8]) -> Result<Message> {
+    let plain = app.sealer.open("outbox", id, "sealed", sealed)?;
+    Ok(serde_json::from_slice(&plain).context("a message from the outbox")?)
+}
+
+/// Hands a message to its channel; counts the outcome.
+pub async fn hand_over(app: &App, message: &Message) -> Result<Result<(), SendError>> {
+    let outcome = channel(app, message.kind)?.send(message).await;
+    let result = if outcome.is_ok() { "sent" } else { "refused" };
+    metrics::counter!("countersign_messages_total", "kind" => message.kind.name(), "result" => result).increment(1);
+    if let Err(error) = &outcome {
+        tracing::warn!(kind = message.kind.name(), template = message.template.name(), %error, "a message was not taken");
+    }
+    Ok(outcome)
+}
+
+/// Where a notice goes.
+pub enum Address<'a> {
+    /// An e-mail address.
+    Email(&'a str),
+    /// E.164 digits.
+    Phone(&'a str),
+}
+
+/// Tells `address` in the caller's transaction that something changed (contract D15). Silent when there is no channel for it.
+pub async fn notify(
+    app: &App,
+    session: &mut Session,
+    user: &User,
+    template: Template,
+    address: Address<'_>,
+) -> Result<()> {
+    let (kind, to) = match address {
+        Address::Email(address) => (Kind::Email, address.to_owned()),
+        Address::Phone(digits) => (Kind::Sms, format!("+{digits}")),
+    };
+    if app.channels.get(kind).is_none() {
+        return Ok(());
+    }
+    let now = app.now();
+    let locale = language_of(user);
+    let values = Values { user: user.name.as_deref(), time: Some(now), ..Values::default() };
+    let message = Message {
+        id: new_id(app),
+        created_at: now,
+        kind,
+        to,
+        template,
+        rendered: texts::render(&app.templates, template, kind, locale, &values),
+        payload: Payload { code: None, locale, ui_locales: None, application: None, user: None },
+        ip: None,
+    };
+    store(app, session, &message, &user.id, now.plus(NOTICE_LIFE), false).await
+}
+
+/// Tells whom a change concerns: the previous e-mail address, or the phone where there is none.
+pub async fn notify_anywhere(app: &App, session: &mut Session, user: &User, template: Template) -> Result<()> {
+    match (&user.primary_email, &user.primary_phone) {
+        (Some(email), _) => notify(app, session, user, template, Address::Email(email)).await,
+        (None, Some(phone)) => notify(app, session, user, template, Address::Phone(phone)).await,
+        (None, None) => Ok(()),
+    }
+}
+
+/// The language a user's profile names, else English.
+fn language_of(user: &User) -> Locale {
+    let tag = user.profile.get("locale").and_then(serde_json::Value::as_str);
+    tag.and_then(Locale::parse).unwrap_or(Locale::En)
+}

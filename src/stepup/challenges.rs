@@ -1,0 +1,214 @@
+//! Codes: sent to an address, then shown by whoever reads it there (contract 1.2, 1.3, 1.6).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{guesses, records::Fresh, sends};
+use crate::{
+    app::App,
+    audit,
+    channels::SendError,
+    crypto::digest::record_key,
+    domain::{
+        id::{RecordId, RecordKey, pick},
+        message::{Kind, Message, Payload},
+        method::{Method, Purpose},
+        refusal::Code,
+        time::Timestamp,
+    },
+    error::Result,
+    post,
+    storage::{outbox, records, sends as send_rows},
+    texts::{self, Values},
+    web::{caller::Caller, client::Languages},
+};
+
+/// Digits of a code.
+const DIGITS: usize = 6;
+
+/// Where a code goes, in canonical form.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// E-mail or phone.
+    pub method: Method,
+    /// What two spellings of the same address share: the e-mail key, or E.164 digits.
+    pub key: String,
+    /// Where the message is sent: the address as it was given, or `+` and digits.
+    pub to: String,
+    /// For the audit log.
+    pub masked: String,
+}
+
+impl Target {
+    fn kind(&self) -> Kind {
+        if self.method == Method::PhoneCode { Kind::Sms } else { Kind::Email }
+    }
+}
+
+/// Sends a code and stores the record it can verify. Waits for the channel's answer: when it refuses there is no record, and nothing
+/// was counted.
+pub async fn send(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    purpose: Purpose,
+    languages: &Languages,
+) -> Result<Fresh> {
+    post::channel(app, target.kind())?;
+    let record = Fresh::new(app);
+    let policy = caller.settings.sign_in_experience.verification_code_policy;
+    let life = Duration::from_secs(u64::from(policy.expiration_duration));
+    let code = pick(&*app.random, b"0123456789", DIGITS);
+    let message = compose(app, caller, target, purpose, languages, &code, life.min(super::records::LIFE));
+
+    let mut session = app.db.write().await?;
+    let send = sends::count(app, &mut session, &caller.user.id, &target.key, record.created_at).await?;
+    let row = records::NewRecord {
+        key: &record.key,
+        user: &caller.user.id,
+        method: target.method.name(),
+        purpose: purpose.name(),
+        identifier: Some(&target.key),
+        code: Some((app.codes.mac(&record.key, &code).to_vec(), record.created_at.plus(life))),
+        created_at: record.created_at,
+        expires_at: record.expires_at,
+        verified_at: None,
+    };
+    records::add(&mut session, row).await?;
+    post::store(app, &mut session, &message, &caller.user.id, record.expires_at, true).await?;
+    let data = json!({ "method": target.method.name(), "purpose": purpose.name(), "to": target.masked });
+    audit::write(app, &mut session, "verification.code_sent", caller, data).await?;
+    session.commit().await?;
+
+    match post::hand_over(app, &message).await? {
+        Ok(()) => {
+            let mut session = app.db.write().await?;
+            outbox::set_delivered(&mut session, &message.id, app.now()).await?;
+            session.commit().await?;
+            Ok(record)
+        }
+        Err(error) => {
+            take_back(app, caller, target, &record.key, &message.id, &send, &error).await?;
+            Err(error.refusal().into())
+        }
+    }
+}
+
+/// The channel refused: neither record nor count remain; the audit log keeps the attempt.
+async fn take_back(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    record: &RecordKey,
+    message: &str,
+    send: &str,
+    error: &SendError,
+) -> Result<()> {
+    let mut session = app.db.write().await?;
+    records::delete(&mut session, record).await?;
+    send_rows::delete(&mut session, send).await?;
+    outbox::delete(&mut session, message).await?;
+    let data = json!({ "method": target.method.name(), "to": target.masked, "reason": error.refusal().code.code() });
+    audit::write(app, &mut session, "verification.code_not_sent", caller, data).await?;
+    Ok(session.commit().await?)
+}
+
+fn compose(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    purpose: Purpose,
+    languages: &Languages,
+    code: &str,
+    life: Duration,
+) -> Message {
+    let info = &caller.settings.sign_in_experience.language_info;
+    let locale = texts::negotiate(
+        languages.ui_locales.as_deref(),
+        info.auto_detect,
+        languages.query.as_deref(),
+        languages.accepted.as_deref(),
+        &info.fallback_language,
+    );
+    let kind = target.kind();
+    let user = &caller.user;
+    let values =
+        Values { code: Some(code), minutes: life.as_secs().div_ceil(60), user: user.name.as_deref(), time: None };
+    let is_email = kind == Kind::Email;
+    let about_user = json!({
+        "id": user.id, "avatar": user.avatar, "name": user.name, "primaryEmail": user.primary_email,
+        "primaryPhone": user.primary_phone, "username": user.username, "profile": *user.profile,
+    });
+    Message {
+        id: post::new_id(app),
+        created_at: app.now(),
+        kind,
+        to: target.to.clone(),
+        template: purpose.into(),
+        rendered: texts::render(&app.templates, purpose.into(), kind, locale, &values),
+        payload: Payload {
+            code: Some(code.to_owned()),
+            locale,
+            ui_locales: languages.ui_locales.clone(),
+            application: caller.application.as_ref().filter(|_| is_email).map(|id| json!({ "id": id })),
+            user: is_email.then_some(about_user),
+        },
+        ip: None,
+    }
+}
+
+/// Judges a code against the caller's own record. Counting, judging and marking are one transaction, and the answer waits for its
+/// commit: a crash gives no free try, and of any number of right submissions one wins.
+pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, code: &str) -> Result<()> {
+    let now = app.now();
+    let user = &caller.user.id;
+    let mut session = app.db.write().await?;
+    let guard = guesses::admit(&mut session, user, target.method, now).await?;
+    let key = RecordId::parse(record).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
+    let challenge = records::count_guess(&mut session, &key, user, target.method.name(), &target.key, now).await?;
+    let challenge = challenge.ok_or(Code::RecordNotFound)?;
+    let most = i64::from(caller.settings.sign_in_experience.verification_code_policy.max_retry_attempts);
+    let verdict = judge(&challenge, target, now, most, |mac| app.codes.verify(&key, code, mac), code);
+    match verdict {
+        Err(Code::CodeNotFound) => Err(Code::CodeNotFound.into()),
+        Err(reason) => {
+            let refusal = guesses::count_failure(app, &mut session, caller, target.method, guard, reason).await?;
+            session.commit().await?;
+            Err(refusal.into())
+        }
+        Ok(()) => {
+            if !records::set_verified(&mut session, &key, now).await? {
+                return Err(Code::CodeNotFound.into());
+            }
+            guesses::count_success(&mut session, user, target.method, guard).await?;
+            let data = json!({ "method": target.method.name(), "identifier": target.masked });
+            audit::write(app, &mut session, "verification.succeeded", caller, data).await?;
+            Ok(session.commit().await?)
+        }
+    }
+}
+
+/// The order of contract 1.6.
+fn judge(
+    challenge: &records::Challenge,
+    target: &Target,
+    now: Timestamp,
+    most: i64,
+    is_right: impl FnOnce(&[u8]) -> bool,
+    code: &str,
+) -> Result<(), Code> {
+    let Some(mac) = challenge.code_mac.as_deref().filter(|_| !code.is_empty()) else {
+        return Err(Code::CodeNotFound);
+    };
+    if challenge.identifier.as_deref() != Some(&target.key) {
+        return Err(if target.method == Method::PhoneCode { Code::CodePhoneMismatch } else { Code::CodeEmailMismatch });
+    }
+    if challenge.code_expires_at.is_none_or(|expires_at| expires_at <= now) {
+        return Err(Code::CodeExpired);
+    }
+    if challenge.guesses > most {
+        return Err(Code::CodeExceedMaxTry);
+    }
+    if is_right(mac) { Ok(()) } else { Err(Code::CodeMismatch) }
+}

@@ -1,0 +1,195 @@
+//! The gate: permission in the signature.
+//!
+//! A handler that takes `Gate<O>` cannot be reached without a caller, and the only write transaction it gets is the one the gate
+//! opens, which has already judged (and, where the policy says once, spent) the verification record. Forgetting the check is not a
+//! bug one can write.
+
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    audit,
+    crypto::digest::record_key,
+    domain::{
+        id::{RecordId, RecordKey},
+        method::{Method, Purpose},
+        refusal::{Code, Refusal},
+        requirement::Requirement,
+        time::Timestamp,
+        user::User,
+    },
+    error::{Error, Result},
+    storage::{Session, records, users},
+    web::caller::Caller,
+};
+
+/// The two names of the header (contract D2).
+pub const HEADERS: [&str; 2] = ["verification-id", "logto-verification-id"];
+
+/// A protected account operation.
+pub trait Operation: 'static {
+    /// `area.action`, such as `account.password.update`: the policy key and the audit action.
+    const NAME: &'static str;
+    /// What it demands.
+    const REQUIREMENT: Requirement;
+}
+
+/// The way into operation `O`: a signed-in caller, and the record they say they have.
+pub struct Gate<O> {
+    caller: Caller,
+    key: Option<RecordKey>,
+    operation: PhantomData<O>,
+}
+
+impl<O: Operation> FromRequest for Gate<O> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let gate = Caller::from_request(request, payload).into_inner().map(|caller| Self {
+            caller,
+            key: presented(request),
+            operation: PhantomData,
+        });
+        ready(gate)
+    }
+}
+
+/// The record a request presents: one value, in one header or the same in both; anything else is none.
+fn presented(request: &HttpRequest) -> Option<RecordKey> {
+    let mut values = HEADERS.iter().flat_map(|name| {
+        let mut lines = request.headers().get_all(*name);
+        let first = lines.next();
+        // A header that stands twice never matches (contract 2.2).
+        let text = if lines.next().is_some() { Some("") } else { first.map(|value| value.to_str().unwrap_or_default()) };
+        text
+    });
+    let first = values.next()?;
+    if values.any(|other| other != first) {
+        return None;
+    }
+    RecordId::parse(first).map(|id| record_key(&id))
+}
+
+impl<O: Operation> Gate<O> {
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Refuses early what [`Gate::open`] would refuse. Spends nothing, holds nothing, and is no permission.
+    pub async fn check(&self, app: &App) -> Result<()> {
+        if exempts::<O>(&self.caller.user) {
+            return Ok(());
+        }
+        let Some(key) = &self.key else { return Err(self.refusal().into()) };
+        let now = app.now();
+        let mut session = app.db.read().await?;
+        let record = records::find_verified(&mut session, key, &self.caller.user.id, OPENS, now).await?;
+        if is_met::<O>(record.as_ref(), now) { Ok(()) } else { Err(self.refusal().into()) }
+    }
+
+    /// Begins the write transaction, judges the record again inside it, and spends it where the policy says once.
+    pub async fn open(self, app: &App) -> Result<Opened<O>> {
+        let now = app.now();
+        let mut session = app.db.write().await?;
+        let user = users::lock(&mut session, &self.caller.user.id).await?;
+        let user = user.filter(|user| !user.is_suspended).ok_or(Code::Unauthorized)?;
+        if !exempts::<O>(&user) {
+            let Some(key) = &self.key else { return Err(self.refusal().into()) };
+            let record = if O::REQUIREMENT.is_single_use {
+                records::spend(&mut session, key, &user.id, OPENS, now).await?
+            } else {
+                records::hold_verified(&mut session, key, &user.id, OPENS, now).await?
+            };
+            if !is_met::<O>(record.as_ref(), now) {
+                return Err(self.refusal().into());
+            }
+        }
+        Ok(Opened { session, user, caller: self.caller, now, operation: PhantomData })
+    }
+
+    /// `401 verification_record.permission_denied`, with what a client needs to finish the step-up (RFC 9470).
+    fn refusal(&self) -> Refusal {
+        let sets: Vec<[&str; 1]> = O::REQUIREMENT.methods.iter().map(|method| [method.name()]).collect();
+        let own: Vec<&str> = self.caller.user.methods().into_iter().map(Method::name).collect();
+        Code::VerificationRequired.with(json!({
+            "operation": O::NAME,
+            "methods": sets,
+            "userMethods": own,
+            "acrValues": "urn:countersign:acr:1fa",
+            "maxAge": O::REQUIREMENT.max_age.as_secs(),
+        }))
+    }
+}
+
+/// Only step-up records open gates (contract 2.2).
+const OPENS: &str = Purpose::UserPermissionValidation.name();
+
+fn exempts<O: Operation>(user: &User) -> bool {
+    O::REQUIREMENT.exempts_users_without_methods && user.methods().is_empty()
+}
+
+fn is_met<O: Operation>(record: Option<&records::Verified>, now: Timestamp) -> bool {
+    record.is_some_and(|record| {
+        Method::parse(&record.method).is_ok_and(|method| O::REQUIREMENT.is_met_by(method, record.verified_at, now))
+    })
+}
+
+/// The open gate: the write transaction of operation `O`, with the user as they are inside it.
+pub struct Opened<O> {
+    session: Session,
+    user: User,
+    caller: Caller,
+    now: Timestamp,
+    operation: PhantomData<O>,
+}
+
+impl<O: Operation> Opened<O> {
+    /// The user, locked against other changes until the end.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The moment of the operation.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Writes the audit event and commits. Dropping the gate instead undoes everything, the spending included.
+    pub async fn commit(mut self, app: &App, data: Value) -> Result<()> {
+        audit::write(app, &mut self.session, O::NAME, &self.caller, data).await?;
+        self.session.commit().await?;
+        metrics::counter!("countersign_operations_total", "operation" => O::NAME).increment(1);
+        Ok(())
+    }
+}
+
+impl<O> Deref for Opened<O> {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl<O> DerefMut for Opened<O> {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}

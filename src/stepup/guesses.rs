@@ -1,0 +1,189 @@
+//! Counting guesses for each user and method (`security.md`, invariants 1 and 5; contract D5 to D9).
+//!
+//! A guess is counted before anything is evaluated. Costly methods (a password) count and commit first, judge, then report back;
+//! cheap ones (a code) count, judge and report in one transaction. Either way the answer leaves after the commit.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    app::App,
+    audit,
+    domain::{
+        id::{UserId, random_text},
+        method::Method,
+        refusal::{Code, Refusal},
+        settings::SentinelPolicy,
+        time::Timestamp,
+    },
+    error::Result,
+    storage::{
+        Session,
+        guesses::{self as rows, Guard},
+    },
+    web::caller::Caller,
+};
+
+/// Failures count for this long.
+const WINDOW: Duration = Duration::from_secs(3600);
+/// A judge that has not reported by then is dead, and its guess counts as failed.
+const STALE: Duration = Duration::from_secs(30);
+/// No lock is longer.
+const LONGEST_LOCK: Duration = Duration::from_secs(24 * 3600);
+/// How long a guess waits for others of its user to be judged, and how often it looks.
+const PATIENCE: u32 = 60;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A guess that was counted and may now be judged.
+#[must_use]
+pub struct Guess {
+    id: String,
+    method: Method,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Guess {
+    /// Counts a guess and commits.
+    ///
+    /// # Errors
+    /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
+    /// being judged that one more could be one too many.
+    pub async fn take(app: &App, caller: &Caller, method: Method) -> Result<Self> {
+        let turn = app.turns.take(&caller.user.id, method).await;
+        let policy = caller.settings.sign_in_experience.sentinel_policy;
+        for _ in 0..PATIENCE {
+            let now = app.now();
+            let mut session = app.db.write().await?;
+            let guard = hold(&mut session, &caller.user.id, method, now).await?;
+            if let Some(refusal) = lock_refusal(guard, method, now) {
+                return Err(refusal.into());
+            }
+            let tally = count(&mut session, &caller.user.id, method, now).await?;
+            let room = (i64::from(policy.max_attempts) - tally.failed).max(1);
+            if tally.judged < room {
+                let id = random_text(&*app.random, 21);
+                rows::add(&mut session, &id, &caller.user.id, method.name(), now, false).await?;
+                session.commit().await?;
+                return Ok(Self { id, method, _turn: turn });
+            }
+            drop(session);
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into())
+    }
+
+    /// The guess was right. Runs in the transaction that stores what it earned.
+    pub async fn forgive(self, session: &mut Session, user: &UserId) -> Result<()> {
+        rows::forgive(session, &self.id).await?;
+        Ok(rows::set_succeeded(session, user, self.method.name()).await?)
+    }
+
+    /// The guess was wrong: audits, locks if it was one too many, commits. Gives what to answer: `otherwise`, or that the method is
+    /// locked now (contract D8).
+    pub async fn fail(self, app: &App, caller: &Caller, otherwise: Code) -> Result<Refusal> {
+        let now = app.now();
+        let mut session = app.db.write().await?;
+        let guard = hold(&mut session, &caller.user.id, self.method, now).await?;
+        rows::set_failed(&mut session, &self.id).await?;
+        let refusal = after_failure(app, &mut session, caller, self.method, guard, otherwise).await?;
+        session.commit().await?;
+        Ok(refusal)
+    }
+}
+
+/// Takes the turn of one user's one method for the rest of the transaction.
+///
+/// # Errors
+/// `session.verification_blocked_too_many_attempts` while it is locked.
+pub async fn admit(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<Guard> {
+    let guard = hold(session, user, method, now).await?;
+    match lock_refusal(guard, method, now) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(guard),
+    }
+}
+
+/// A guess that was judged wrong in this transaction: counts it, audits, locks if it was one too many.
+pub async fn count_failure(
+    app: &App,
+    session: &mut Session,
+    caller: &Caller,
+    method: Method,
+    guard: Guard,
+    otherwise: Code,
+) -> Result<Refusal> {
+    let id = random_text(&*app.random, 21);
+    rows::add(session, &id, &caller.user.id, method.name(), app.now(), true).await?;
+    after_failure(app, session, caller, method, guard, otherwise).await
+}
+
+/// A guess was right in this transaction.
+pub async fn count_success(session: &mut Session, user: &UserId, method: Method, guard: Guard) -> Result<()> {
+    if guard.failures_in_a_row > 0 || guard.locks > 0 {
+        rows::set_succeeded(session, user, method.name()).await?;
+    }
+    Ok(())
+}
+
+async fn after_failure(
+    app: &App,
+    session: &mut Session,
+    caller: &Caller,
+    method: Method,
+    guard: Guard,
+    otherwise: Code,
+) -> Result<Refusal> {
+    let now = app.now();
+    let user = &caller.user.id;
+    let policy = caller.settings.sign_in_experience.sentinel_policy;
+    let tally = count(session, user, method, now).await?;
+    let is_one_too_many = tally.failed >= i64::from(policy.max_attempts);
+    let until = is_one_too_many.then(|| now.plus(lock_length(policy, guard.locks)));
+    rows::set_failure(session, user, method.name(), until).await?;
+    let data = json!({ "method": method.name(), "reason": otherwise.code() });
+    audit::write(app, session, "verification.failed", caller, data).await?;
+    let Some(until) = until else { return Ok(otherwise.refuse()) };
+    let data = json!({ "method": method.name(), "lockedUntil": until.to_iso() });
+    audit::write(app, session, "verification.locked", caller, data).await?;
+    Ok(locked(method, until, now))
+}
+
+async fn hold(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<Guard> {
+    Ok(rows::hold(session, user, method.name(), now).await?)
+}
+
+async fn count(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<rows::Tally> {
+    Ok(rows::count(session, user, method.name(), now.minus(WINDOW), now.minus(STALE)).await?)
+}
+
+fn lock_refusal(guard: Guard, method: Method, now: Timestamp) -> Option<Refusal> {
+    (guard.locked_until > now).then(|| locked(method, guard.locked_until, now))
+}
+
+fn locked(method: Method, until: Timestamp, now: Timestamp) -> Refusal {
+    let wait = until.since(now);
+    let seconds = wait.as_millis().div_ceil(1000);
+    let data = json!({ "method": method.name(), "retryAfterSeconds": u64::try_from(seconds).unwrap_or(u64::MAX) });
+    Code::TooManyAttempts.with(data).retry_after(wait)
+}
+
+/// Each lock in a row is twice as long as the one before, up to a day.
+fn lock_length(policy: SentinelPolicy, locks: i64) -> Duration {
+    let first = Duration::from_secs(u64::from(policy.lockout_duration) * 60);
+    let doublings = u32::try_from(locks.clamp(0, 16)).unwrap_or(16);
+    first.saturating_mul(2_u32.pow(doublings)).min(LONGEST_LOCK.max(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_double_up_to_a_day() {
+        let policy = SentinelPolicy::default();
+        let minutes = |locks| lock_length(policy, locks).as_secs() / 60;
+        assert_eq!([minutes(0), minutes(1), minutes(2), minutes(6), minutes(7), minutes(60)], [15, 30, 60, 960, 1440, 1440]);
+    }
+}

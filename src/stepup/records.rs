@@ -1,0 +1,69 @@
+//! Creating verification records, and how they look to their owner.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    crypto::digest::record_key,
+    domain::{
+        id::{RecordId, RecordKey},
+        time::Timestamp,
+    },
+};
+
+/// A record lives ten minutes, whatever happens to it (contract 1.11).
+pub const LIFE: Duration = Duration::from_secs(600);
+
+/// A record that is about to be stored.
+pub struct Fresh {
+    /// For its owner alone.
+    pub id: RecordId,
+    /// For the database.
+    pub key: RecordKey,
+    /// Creation.
+    pub created_at: Timestamp,
+    /// When it dies.
+    pub expires_at: Timestamp,
+}
+
+impl Fresh {
+    /// A new id with its life.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        let id = RecordId::random(&*app.random);
+        let created_at = app.now();
+        Self { key: record_key(&id), id, created_at, expires_at: created_at.plus(LIFE) }
+    }
+
+    /// What the owner is told.
+    #[must_use]
+    pub fn created(&self) -> RecordCreated {
+        RecordCreated {
+            verification_record_id: self.id.expose().to_owned(),
+            expires_at: self.expires_at.to_iso(),
+        }
+    }
+}
+
+/// A verification record was created.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordCreated {
+    /// Send it in the `Verification-Id` header of what needs the verification. A secret.
+    #[schema(example = "5f0wq8sn0b6c2x7k1r9tz3ydhm4vgpaj")]
+    pub verification_record_id: String,
+    /// When the record dies: ISO 8601, UTC.
+    #[schema(example = "2026-11-20T12:10:00.000Z", format = DateTime)]
+    pub expires_at: String,
+}
+
+/// A verification record was verified.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordVerified {
+    /// The record's id, as it was sent.
+    #[schema(example = "5f0wq8sn0b6c2x7k1r9tz3ydhm4vgpaj")]
+    pub verification_record_id: String,
+}

@@ -1,0 +1,47 @@
+//! Counting messages: a gap for each pair of user and recipient, caps for each of them (contract D14). Fails closed.
+
+use std::time::Duration;
+
+use crate::{
+    app::App,
+    crypto::digest::digest,
+    domain::{
+        id::{UserId, random_text},
+        refusal::Code,
+        time::Timestamp,
+    },
+    error::Result,
+    storage::{Session, sends as rows},
+};
+
+const RECIPIENT_WINDOW: Duration = Duration::from_secs(600);
+const USER_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Counts a message to `recipient` (canonical form) in this transaction; gives the id to take it back with.
+///
+/// # Errors
+/// `429 request.message_rate_limited` with the time to wait.
+pub async fn count(app: &App, session: &mut Session, user: &UserId, recipient: &str, now: Timestamp) -> Result<String> {
+    let hash = digest(recipient.as_bytes());
+    // Sorted, so that two transactions never wait for each other.
+    let mut subjects = [format!("to {recipient}"), format!("by {user}")];
+    subjects.sort();
+    for subject in &subjects {
+        rows::hold(session, subject, now).await?;
+    }
+    let limits = &app.config.limits;
+    let tally =
+        rows::count(session, &hash, user, now.minus(RECIPIENT_WINDOW), now.minus(USER_WINDOW)).await?;
+    let gap = Duration::from_secs(limits.send_gap_seconds);
+    let waits = [
+        tally.latest_of_pair.map(|latest| latest.plus(gap)),
+        tally.first_to_recipient.filter(|_| tally.to_recipient >= limits.sends_per_recipient).map(|at| at.plus(RECIPIENT_WINDOW)),
+        tally.first_by_user.filter(|_| tally.by_user >= limits.sends_per_user).map(|at| at.plus(USER_WINDOW)),
+    ];
+    if let Some(until) = waits.into_iter().flatten().max().filter(|until| *until > now) {
+        return Err(Code::MessageRateLimited.refuse().retry_after(until.since(now)).into());
+    }
+    let id = random_text(&*app.random, 21);
+    rows::add(session, &id, &hash, user, now).await?;
+    Ok(id)
+}
