@@ -12,7 +12,7 @@ use crate::{
     channels::Channels,
     clock::Clock,
     config::Config,
-    crypto::{digest::CodeKey, hasher::Hasher, issuers::Issuers, sealer::Sealer, signing::KeyRing},
+    crypto::{digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, sealer::Sealer, signing::KeyRing},
     domain::{id::Random, settings::Settings, time::Timestamp},
     error::Result,
     storage::{self, Db},
@@ -36,7 +36,7 @@ pub struct App {
     /// Keys that sign our tokens.
     pub keys: Arc<KeyRing>,
     /// Issuers we trust beside ourselves.
-    pub issuers: Issuers,
+    pub issuers: TrustedIssuers,
     /// Seals what the database must not show.
     pub sealer: Sealer,
     /// Recognises codes.
@@ -89,7 +89,7 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     pub hasher: Hasher,
     pub keys: Arc<KeyRing>,
-    pub issuers: Issuers,
+    pub issuers: TrustedIssuers,
     pub sealer: Sealer,
     pub codes: CodeKey,
     pub channels: Channels,

@@ -4,6 +4,7 @@
 
 pub mod domain;
 
+pub mod config;
 pub mod error;
 
 pub mod config;

@@ -1,10 +1,12 @@
 //! The configuration: defaults < file < environment < flags. One file a section; unknown keys are errors.
 
 mod database;
+mod address;
 pub mod email;
 mod hashing;
 mod keys;
 mod limits;
+pub mod messages;
 mod server;
 pub mod sms;
 pub mod trusted_issuers;
@@ -29,11 +31,11 @@ pub struct Config {
     /// The database.
     pub database: DatabaseConfig,
     /// E-mail.
-    pub email: Option<email::EmailConfig>,
+    pub email: email::EmailConfig,
     /// Text messages.
-    pub sms: Option<sms::SmsConfig>,
+    pub sms: sms::SmsConfig,
     /// What messages look like.
-    pub messages: email::MessagesConfig,
+    pub messages: messages::MessagesConfig,
     /// Secrets of the service.
     pub keys: KeysConfig,
     /// What hashing a password costs.
@@ -83,22 +85,19 @@ impl Config {
             .build()
             .and_then(config::Config::try_deserialize)
             .context("the configuration cannot be used")?;
-        config.check()?;
+        let problems = config.problems();
+        anyhow::ensure!(problems.is_empty(), "the configuration cannot be used:\n  - {}", problems.join("\n  - "));
         Ok(config)
     }
 
-    /// What no type can say.
-    fn check(&self) -> anyhow::Result<()> {
-        self.server.check()?;
-        if let Some(email) = &self.email {
-            email.check()?;
-        }
-        if let Some(sms) = &self.sms {
-            sms.check()?;
-        }
-        for (index, issuer) in self.trusted_issuers.iter().enumerate() {
-            issuer.check().with_context(|| format!("[[trusted_issuers]] number {}", index + 1))?;
-        }
-        Ok(())
+    /// What no type can say: every problem, one sentence each with the key, the value's shape and the fix.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.server.problems();
+        problems.extend(self.email.route().err().unwrap_or_default());
+        problems.extend(self.sms.route().err().unwrap_or_default());
+        problems.extend(self.messages.problems());
+        problems.extend(trusted_issuers::problems(&self.trusted_issuers));
+        problems
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, ensure};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -36,13 +35,16 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// Refuses a `public_url` that cannot be an issuer.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let Some(public_url) = &self.public_url else { return Ok(()) };
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let fits = self.public_url.as_deref().is_none_or(|text| {
+            url::Url::parse(text).is_ok_and(|url| {
+                let is_http = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+                is_http && url.query().is_none() && url.fragment().is_none()
+            })
+        });
         let fix = "server.public_url: give the http or https URL clients use, such as `https://accounts.example.com`, \
                    without query or fragment";
-        let url = url::Url::parse(public_url).context(fix)?;
-        ensure!(matches!(url.scheme(), "http" | "https") && url.host().is_some(), "{fix}");
-        ensure!(url.query().is_none() && url.fragment().is_none(), "{fix}");
-        Ok(())
+        if fits { Vec::new() } else { vec![fix.to_owned()] }
     }
 }
