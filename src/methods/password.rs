@@ -1,0 +1,113 @@
+//! The account's password (contract 1.1, D1).
+
+use actix_web::{HttpResponse, post, web::Data};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::json;
+
+use crate::{
+    app::App,
+    audit,
+    crypto::hasher::{Hashed, StoredPassword, Verdict},
+    domain::{
+        method::{Method, Purpose},
+        refusal::Code,
+        user::User,
+    },
+    error::Result,
+    refusals,
+    stepup::{guesses::Guess, records::{Fresh, RecordCreated}},
+    storage::{Session, records, users},
+    web::{caller::Caller, json::Json},
+};
+
+/// A password to be checked.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct PasswordBody {
+    /// The user's current password.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = String, min_length = 1, example = "correct horse battery staple")]
+    password: SecretString,
+}
+
+/// At least one character.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Err(D::Error::custom("at least one character")) } else { Ok(text.into()) }
+}
+
+refusals!(Refused: [USER, BODY], InvalidCredentials, TooManyAttempts, UserSuspended, ThirdPartyForbidden);
+
+/// Verifies the user by password
+///
+/// Creates a verification record that is verified from the start. Show its id in the `Verification-Id` header of the operation that
+/// needs it. Ten wrong passwords in an hour lock this method for a while; other methods stay open.
+#[utoipa::path(
+    operation_id = "CreateVerificationByPassword", tag = "Verifications", security(("bearer" = [])),
+    request_body = PasswordBody,
+    responses((status = 201, description = "The password is right.", body = RecordCreated), Refused),
+)]
+#[post("/password/verify")]
+pub async fn verify(app: Data<App>, caller: Caller, Json(body): Json<PasswordBody>) -> Result<HttpResponse> {
+    check(&app, &caller, body.password).await
+}
+
+/// Verifies the user by password (short path)
+///
+/// The same as `/api/verifications/password/verify`.
+#[utoipa::path(
+    operation_id = "CreateVerificationByPasswordShort", tag = "Verifications", security(("bearer" = [])),
+    request_body = PasswordBody,
+    responses((status = 201, description = "The password is right.", body = RecordCreated), Refused),
+)]
+#[post("/password")]
+pub async fn create(app: Data<App>, caller: Caller, Json(body): Json<PasswordBody>) -> Result<HttpResponse> {
+    check(&app, &caller, body.password).await
+}
+
+async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<HttpResponse> {
+    caller.require_first_party()?;
+    let guess = Guess::take(app, caller, Method::Password).await?;
+    let user = &caller.user;
+    let verdict = app.hasher.verify(password, stored(user)).await?;
+    if !verdict.matches {
+        return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
+    }
+    let record = Fresh::new(app);
+    let mut session = app.db.write().await?;
+    if !is_still_the_password(&mut session, user, &verdict).await? {
+        drop(session);
+        return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
+    }
+    guess.forgive(&mut session, &user.id).await?;
+    let row = records::NewRecord {
+        key: &record.key,
+        user: &user.id,
+        method: Method::Password.name(),
+        purpose: Purpose::UserPermissionValidation.name(),
+        identifier: None,
+        code: None,
+        created_at: record.created_at,
+        expires_at: record.expires_at,
+        verified_at: Some(record.created_at),
+    };
+    records::add(&mut session, row).await?;
+    audit::write(app, &mut session, "verification.succeeded", caller, json!({ "method": Method::Password.name() })).await?;
+    session.commit().await?;
+    Ok(HttpResponse::Created().json(record.created()))
+}
+
+/// The user's hash, as the hasher takes it.
+fn stored(user: &User) -> Option<StoredPassword> {
+    StoredPassword::of(user.password_algorithm.as_deref()?, user.password_digest.as_deref()?)
+}
+
+/// Whether the hash that was judged is still the user's, holding the row until the record is in; upgrades it where that is due.
+async fn is_still_the_password(session: &mut Session, user: &User, verdict: &Verdict) -> Result<bool> {
+    let Some(old) = &user.password_digest else { return Ok(false) };
+    let (digest, algorithm) = match &verdict.rehash {
+        Some(Hashed { digest, algorithm }) => (digest.as_str(), algorithm.name()),
+        None => (old.as_str(), user.password_algorithm.as_deref().unwrap_or_default()),
+    };
+    Ok(users::upgrade_password(session, &user.id, old, digest, algorithm).await?)
+}

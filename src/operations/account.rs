@@ -1,0 +1,226 @@
+//! Reading and changing one's account (contract 3, rows 1 and 2; 3.1, 3.2).
+
+use actix_web::{HttpResponse, get, patch, web::Data};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value, json};
+
+use super::{VerificationHeaders, username::UpdateUsername};
+use crate::{
+    app::App,
+    audit,
+    domain::{
+        identifier::Username,
+        refusal::Code,
+        settings::{AccountCenter, Field},
+        user::User,
+    },
+    error::Result,
+    refusals,
+    stepup::gate::Gate,
+    storage::{Session, users::{self, Basics}},
+    web::{caller::{Caller, Signed}, json::Json},
+};
+
+/// One's own account: what the token's scopes and the account centre's settings let through.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(description = "The caller's account. A member is absent when the token's scopes or the settings hide it, and null when it is not set.")]
+pub struct Account {
+    /// The user's id.
+    #[schema(example = "x1y2z3a4b5c6")]
+    id: String,
+    #[serde(flatten)]
+    #[schema(value_type = AccountMembers)]
+    members: Map<String, Value>,
+}
+
+/// Members of an account that may be hidden.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the members for the OpenAPI document")]
+pub struct AccountMembers {
+    username: Option<String>,
+    primary_email: Option<String>,
+    /// E.164 digits without the plus sign.
+    primary_phone: Option<String>,
+    name: Option<String>,
+    avatar: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    profile: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    custom_data: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    identities: Option<Value>,
+    /// Milliseconds since 1970.
+    last_sign_in_at: Option<i64>,
+    /// Milliseconds since 1970.
+    created_at: Option<i64>,
+    /// Milliseconds since 1970.
+    updated_at: Option<i64>,
+    application_id: Option<String>,
+    cimd_client_id: Option<String>,
+    is_suspended: Option<bool>,
+    has_password: Option<bool>,
+    /// Whether a password, an e-mail address or a phone is there to verify with.
+    has_security_verification_method: Option<bool>,
+}
+
+/// The account as `caller` may see it (contract 3.1).
+pub fn visible(user: &User, caller: &Signed) -> Value {
+    let center = &caller.settings.account_center;
+    let has = |scope: &str| caller.has_scope(scope);
+    let mut members = Map::new();
+    let mut put = |name: &str, scope: &str, field: Option<Field>, value: Value| {
+        if has(scope) && field.is_none_or(|field| center.shows(field)) {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    put("username", "profile", Some(Field::Username), json!(user.username));
+    put("primaryEmail", "email", Some(Field::Email), json!(user.primary_email));
+    put("primaryPhone", "phone", Some(Field::Phone), json!(user.primary_phone));
+    put("name", "profile", Some(Field::Name), json!(user.name));
+    put("avatar", "profile", Some(Field::Avatar), json!(user.avatar));
+    put("profile", "profile", Some(Field::Profile), visible_profile(&user.profile, caller));
+    put("customData", "custom_data", Some(Field::CustomData), json!(*user.custom_data));
+    put("identities", "identities", Some(Field::Social), json!({}));
+    put("lastSignInAt", "profile", None, json!(user.last_sign_in_at));
+    put("createdAt", "profile", None, json!(user.created_at));
+    put("updatedAt", "profile", None, json!(user.updated_at));
+    put("applicationId", "profile", None, json!(user.application_id));
+    put("cimdClientId", "profile", None, Value::Null);
+    put("isSuspended", "profile", None, json!(user.is_suspended));
+    put("hasPassword", "profile", Some(Field::Password), json!(user.password_digest.is_some()));
+    members.insert("id".to_owned(), json!(user.id));
+    members.insert("hasSecurityVerificationMethod".to_owned(), json!(!user.methods().is_empty()));
+    Value::Object(members)
+}
+
+/// The profile, without the address unless its scope was granted.
+pub fn visible_profile(profile: &Map<String, Value>, caller: &Signed) -> Value {
+    let shown = profile.iter().filter(|(name, _)| *name != "address" || caller.has_scope("address"));
+    Value::Object(shown.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+refusals!(GetRefused: [USER]);
+
+/// Shows one's account
+#[utoipa::path(
+    operation_id = "GetProfile", tag = "My account", security(("bearer" = [])),
+    responses((status = 200, description = "The account.", body = Account), GetRefused),
+)]
+#[get("")]
+pub async fn get(caller: Caller) -> HttpResponse {
+    HttpResponse::Ok().json(visible(&caller.user, &caller))
+}
+
+/// What to change; members that are absent stay as they are.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountChanges {
+    /// Display name; null or empty clears it.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(value_type = Option<String>, max_length = 128)]
+    name: Option<Option<String>>,
+    /// URL of a picture, http or https; null clears it.
+    #[serde(default, deserialize_with = "avatar")]
+    #[schema(value_type = Option<String>, format = Uri, max_length = 2048, pattern = "^https?://[^\\s]+$")]
+    avatar: Option<Option<String>>,
+    /// Needs a verification; null removes it.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(value_type = Option<Username>)]
+    username: Option<Option<Username>>,
+    /// Replaces the whole object.
+    #[schema(value_type = Option<Object>)]
+    custom_data: Option<Map<String, Value>>,
+}
+
+/// Present, be it null.
+fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// An http or https URL (contract D19).
+fn avatar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    let avatar = Option::<String>::deserialize(deserializer)?;
+    let fits = |text: &String| {
+        let has_scheme = text.starts_with("http://") || text.starts_with("https://");
+        has_scheme && !text.contains(char::is_whitespace) && url::Url::parse(text).is_ok()
+    };
+    if avatar.as_ref().is_none_or(fits) { Ok(Some(avatar)) } else { Err(D::Error::custom("an http or https URL")) }
+}
+
+impl AccountChanges {
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        let present = [
+            (self.name.is_some(), Field::Name),
+            (self.avatar.is_some(), Field::Avatar),
+            (self.username.is_some(), Field::Username),
+            (self.custom_data.is_some(), Field::CustomData),
+        ];
+        present.into_iter().filter(|(is_present, _)| *is_present).map(|(_, field)| field)
+    }
+
+    fn require_editable(&self, center: &AccountCenter) -> Result<()> {
+        self.fields().try_for_each(|field| center.require_edit(field)).map_err(Into::into)
+    }
+
+    fn require_short(&self) -> Result<()> {
+        let is_long = |value: &Option<Option<String>>, most: usize| {
+            value.as_ref().and_then(Option::as_ref).is_some_and(|text| text.chars().count() > most)
+        };
+        let name_is_long = self.username.as_ref().and_then(Option::as_ref).is_some_and(Username::exceeds_column);
+        if is_long(&self.name, 128) || is_long(&self.avatar, 2048) || name_is_long {
+            return Err(Code::EntityValueTooLong.into());
+        }
+        Ok(())
+    }
+}
+
+refusals!(UpdateRefused: [USER, BODY], FieldNotEditable, ScopeMissing, ThirdPartyForbidden, VerificationRequired, LastSignInMethod,
+    UsernameInUse, UsernameTooShort, UsernameTooLong, UsernameUppercase, UsernameLowercase, UsernameNumbers, UsernameUnderscore,
+    EntityInvalidInput, EntityValueTooLong);
+
+/// Changes name, picture, username or custom data
+///
+/// A change of the username needs a verification; the others do not.
+#[utoipa::path(
+    operation_id = "UpdateProfile", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
+    request_body = AccountChanges,
+    responses((status = 200, description = "The account as it is now.", body = Account), UpdateRefused),
+)]
+#[patch("")]
+pub async fn update(
+    app: Data<App>,
+    gate: Gate<UpdateUsername>,
+    Json(changes): Json<AccountChanges>,
+) -> Result<HttpResponse> {
+    let caller = gate.caller().clone();
+    changes.require_editable(&caller.settings.account_center)?;
+    caller.require_scope("profile")?;
+    if changes.custom_data.is_some() {
+        caller.require_scope("custom_data")?;
+    }
+    caller.require_first_party()?;
+    if changes.fields().next().is_none() {
+        return Err(Code::EntityInvalidInput.into());
+    }
+    changes.require_short()?;
+    let names: Vec<Field> = changes.fields().collect();
+    let data = json!({ "fields": names });
+    let user = if changes.username.is_some() {
+        gate.check(&app).await?;
+        let mut opened = gate.open(&app).await?;
+        let user = opened.user().clone();
+        rename(&mut opened, &user, &caller, changes.username.as_ref().and_then(Option::as_ref), opened_now(&app)).await?;
+        let user = apply(&app, &mut opened, &caller, changes).await?;
+        opened.commit(&app, data).await?;
+        user
+    } else {
+        let mut session = app.db.write().await?;
+        let user = apply(&app, &mut session, &caller, changes).await?;
+        audit::write(&app, &mut session, "account.updated", &caller, data).await?;
+        session.commit().await?;
+        user
+    };
+    Ok(HttpResponse::Ok().json(visible(&user, &caller)))
+}

@@ -1,0 +1,74 @@
+//! Protected account operations: one file each, one line here. Route, OpenAPI, audit action and the gate matrix of the tests follow.
+
+mod account;
+mod email;
+mod password;
+mod phone;
+mod profile;
+mod username;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{domain::requirement::Requirement, stepup::gate::Operation};
+
+/// Routes below `/api/my-account`.
+pub fn routes(service: &mut ServiceConfig<'_>) {
+    service
+        .service(account::get)
+        .service(account::update)
+        .service(profile::update)
+        .service(password::update)
+        .service(email::update)
+        .service(email::remove)
+        .service(phone::update)
+        .service(phone::remove);
+}
+
+/// A protected operation as the tests see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// `area.action`.
+    pub name: &'static str,
+    /// How it is called.
+    pub method: &'static str,
+    /// Where.
+    pub path: &'static str,
+    /// What it demands.
+    pub requirement: Requirement,
+}
+
+const fn listed<O: Operation>(method: &'static str, path: &'static str) -> Listed {
+    Listed { name: O::NAME, method, path, requirement: O::REQUIREMENT }
+}
+
+/// Every operation behind a gate.
+pub const ALL: &[Listed] = &[
+    listed::<username::UpdateUsername>("PATCH", "/api/my-account"),
+    listed::<password::UpdatePassword>("POST", "/api/my-account/password"),
+    listed::<email::UpdateEmail>("POST", "/api/my-account/primary-email"),
+    listed::<email::DeleteEmail>("DELETE", "/api/my-account/primary-email"),
+    listed::<phone::UpdatePhone>("POST", "/api/my-account/primary-phone"),
+    listed::<phone::DeletePhone>("DELETE", "/api/my-account/primary-phone"),
+];
+
+/// The two verification headers as OpenAPI parameters.
+pub struct VerificationHeaders;
+
+impl utoipa::IntoParams for VerificationHeaders {
+    fn into_params(_: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>) -> Vec<utoipa::openapi::path::Parameter> {
+        use utoipa::openapi::{Object, Required, path::{ParameterBuilder, ParameterIn}, schema::{SchemaType, Type}};
+        let parameter = |name: &str, text: &str| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(text))
+                .schema(Some(Object::with_type(SchemaType::Type(Type::String))))
+                .build()
+        };
+        vec![
+            parameter("Verification-Id", "The id of a verified record of the caller's own."),
+            parameter("logto-verification-id", "Another name of `Verification-Id`; both present and different count as none."),
+        ]
+    }
+}

@@ -1,0 +1,95 @@
+//! Setting or changing the password (contract 3, row 4; 5.2).
+
+use actix_web::{HttpResponse, post, web::Data};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::VerificationHeaders;
+use crate::{
+    app::App,
+    crypto::hasher::StoredPassword,
+    domain::{
+        common_passwords,
+        message::Template,
+        method::Method,
+        password_policy::{self, UserInfo},
+        refusal::Code,
+        requirement::Requirement,
+        settings::Field,
+        user::User,
+    },
+    error::Result,
+    post, refusals,
+    stepup::gate::{Gate, Operation},
+    storage::{records, sessions, users},
+    web::json::Json,
+};
+
+/// The operation. Users without any method need no step-up: there is nothing they could show.
+pub struct UpdatePassword;
+
+impl Operation for UpdatePassword {
+    const NAME: &'static str = "account.password.update";
+    const REQUIREMENT: Requirement = Requirement { exempts_users_without_methods: true, ..Requirement::ACCOUNT };
+}
+
+/// The new password.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct NewPasswordBody {
+    /// At least 8 characters by default; see the password policy.
+    #[schema(value_type = String, example = "a much better passphrase")]
+    password: SecretString,
+}
+
+refusals!(Refused: [USER, BODY], ThirdPartyForbidden, VerificationRequired, FieldNotEditable, PasswordRejected, SamePassword);
+
+/// Sets the password
+///
+/// Revokes verification records that rest on the old password, ends the user's other sessions and tells the user by message.
+#[utoipa::path(
+    operation_id = "UpdatePassword", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
+    request_body = NewPasswordBody,
+    responses((status = 204, description = "The password is set."), Refused),
+)]
+#[post("/password")]
+pub async fn update(
+    app: Data<App>,
+    gate: Gate<UpdatePassword>,
+    Json(body): Json<NewPasswordBody>,
+) -> Result<HttpResponse> {
+    let caller = gate.caller();
+    caller.require_first_party()?;
+    gate.check(&app).await?;
+    caller.settings.account_center.require_edit(Field::Password)?;
+    let policy = &caller.settings.sign_in_experience.password_policy;
+    let issues = policy.check(body.password.expose_secret(), &about(&caller.user), &common_passwords::contains);
+    password_policy::refusal(&issues)?;
+    let current = caller.user.password_algorithm.as_deref().zip(caller.user.password_digest.as_deref());
+    if let Some(current) = current.and_then(|(algorithm, digest)| StoredPassword::of(algorithm, digest)) {
+        if app.hasher.verify(body.password.clone(), Some(current)).await?.matches {
+            return Err(Code::SamePassword.into());
+        }
+    }
+    let hashed = app.hasher.hash(body.password).await?;
+
+    let mut opened = gate.open(&app).await?;
+    let (user, now, keep) = (opened.user().clone(), opened.now(), opened.caller().session.clone());
+    users::set_password(&mut opened, &user.id, &hashed.digest, hashed.algorithm.name(), now).await?;
+    records::revoke_resting_on(&mut opened, &user.id, Method::Password.name(), now).await?;
+    sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
+    post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;
+    opened.commit(&app, Value::Null).await?;
+    app.outbox.notify_one();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a password must not be made of.
+fn about(user: &User) -> UserInfo<'_> {
+    UserInfo {
+        name: user.name.as_deref(),
+        username: user.username.as_deref(),
+        email: user.primary_email.as_deref(),
+        phone: user.primary_phone.as_deref(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Binding and removing the primary phone (contract 3, rows 11 and 12).
+
+use actix_web::{HttpResponse, delete, post, web::Data};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::VerificationHeaders;
+use crate::{
+    app::App,
+    crypto::digest::record_key,
+    domain::{
+        id::RecordId,
+        identifier::PhoneNumber,
+        message::Template,
+        method::Method,
+        refusal::Code,
+        requirement::Requirement,
+        settings::Field,
+    },
+    error::Result,
+    post::{self, Address},
+    refusals,
+    stepup::gate::{Gate, Opened, Operation},
+    storage::{records, users},
+    web::{caller::Caller, json::Json},
+};
+
+/// Binding a number.
+pub struct UpdatePhone;
+
+impl Operation for UpdatePhone {
+    const NAME: &'static str = "account.phone.update";
+    const REQUIREMENT: Requirement = Requirement::ACCOUNT;
+}
+
+/// Removing the number.
+pub struct DeletePhone;
+
+impl Operation for DeletePhone {
+    const NAME: &'static str = "account.phone.delete";
+    const REQUIREMENT: Requirement = Requirement::ACCOUNT;
+}
+
+/// The new number and the proof of it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewPhoneBody {
+    phone: PhoneNumber,
+    /// A verified record of a code that was sent to `phone`.
+    #[schema(value_type = String, example = "5f0wq8sn0b6c2x7k1r9tz3ydhm4vgpaj")]
+    new_identifier_verification_record_id: SecretString,
+}
+
+refusals!(UpdateRefused: [USER, BODY], VerificationRequired, FieldNotEditable, ScopeMissing, ThirdPartyForbidden, RecordNotFound, PhoneInUse,
+    InvalidPhone);
+
+/// Sets the primary phone number
+///
+/// Needs two records: one that permits the operation, and one that proves the new number; the latter is spent. The previous number is
+/// told.
+#[utoipa::path(
+    operation_id = "UpdatePrimaryPhone", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
+    request_body = NewPhoneBody,
+    responses((status = 204, description = "The number is set."), UpdateRefused),
+)]
+#[post("/primary-phone")]
+pub async fn update(app: Data<App>, gate: Gate<UpdatePhone>, Json(body): Json<NewPhoneBody>) -> Result<HttpResponse> {
+    gate.check(&app).await?;
+    require(gate.caller())?;
+    let proof = body.new_identifier_verification_record_id.expose_secret();
+    let proof = RecordId::parse(proof).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
+
+    let mut opened = gate.open(&app).await?;
+    let (user, now) = (opened.user().id.clone(), opened.now());
+    let number = body.phone.normalized().ok_or(Code::InvalidPhone)?;
+    if !records::spend_for_binding(&mut opened, &proof, &user, Method::PhoneCode.name(), number.as_str(), now).await? {
+        return Err(Code::RecordNotFound.into());
+    }
+    let stored = users::set_phone(&mut opened, &user, Some(number.as_str()), now).await;
+    users::unless_taken(stored, Code::PhoneInUse)?;
+    finish(&app, opened, json!({ "to": number.masked() })).await
+}
+
+refusals!(DeleteRefused: [USER], VerificationRequired, FieldNotEditable, ScopeMissing, ThirdPartyForbidden, LastSignInMethod);
+
+/// Removes the primary phone number
+#[utoipa::path(
+    operation_id = "DeletePrimaryPhone", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
+    responses((status = 204, description = "The account has no phone number any more."), DeleteRefused),
+)]
+#[delete("/primary-phone")]
+pub async fn remove(app: Data<App>, gate: Gate<DeletePhone>) -> Result<HttpResponse> {
+    gate.check(&app).await?;
+    require(gate.caller())?;
+    let mut opened = gate.open(&app).await?;
+    let (user, now) = (opened.user().clone(), opened.now());
+    if user.primary_phone.is_some() && user.sign_in_identifiers() <= 1 {
+        return Err(Code::LastSignInMethod.into());
+    }
+    users::set_phone(&mut opened, &user.id, None, now).await?;
+    finish(&app, opened, Value::Null).await
+}
+
+fn require(caller: &Caller) -> Result<()> {
+    caller.settings.account_center.require_edit(Field::Phone)?;
+    caller.require_scope("phone")?;
+    caller.require_first_party()
+}
+
+/// Old facts die, the previous number is told (contract D12, D15).
+async fn finish<O: Operation>(app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
+    let (user, now) = (opened.user().clone(), opened.now());
+    records::revoke_resting_on(&mut opened, &user.id, Method::PhoneCode.name(), now).await?;
+    if let Some(previous) = &user.primary_phone {
+        post::notify(app, &mut opened, &user, Template::PhoneChanged, Address::Phone(previous)).await?;
+    }
+    opened.commit(app, data).await?;
+    app.outbox.notify_one();
+    Ok(HttpResponse::NoContent().finish())
+}
