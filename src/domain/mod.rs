@@ -1,6 +1,12 @@
 //! Words and rules: what the service talks about. No I/O, no clock, no SQL.
 
+pub mod blocklist;
+pub mod common_passwords;
 pub mod id;
+pub mod identifier;
 pub mod method;
+pub mod password;
+pub mod password_policy;
 pub mod refusal;
 pub mod time;
+pub mod username;
