@@ -1,0 +1,5 @@
+//! Cryptography: the hashing of passwords.
+
+pub mod digest;
+pub mod hasher;
+mod worker;
