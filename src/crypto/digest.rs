@@ -92,7 +92,7 @@ impl Hash {
             "sha3-256" => Self::Sha(&sha::SHA3_256),
             "sha3-384" => Self::Sha(&sha::SHA3_384),
             "sha3-512" => Self::Sha(&sha::SHA3_512),
-            _ => return Err(format!("the algorithm {name:?} is not supported")),
+            _ => return Err(format!("the algorithm {:?} is not supported", name.chars().take(32).collect::<String>())),
         })
     }
 
@@ -237,12 +237,15 @@ fn pbkdf2(arguments: &[String], digest: &str) -> Result<Digest, String> {
         "sha256" => (pbkdf2::PBKDF2_HMAC_SHA256, 32),
         "sha384" => (pbkdf2::PBKDF2_HMAC_SHA384, 48),
         "sha512" => (pbkdf2::PBKDF2_HMAC_SHA512, 64),
-        _ => return Err(format!("pbkdf2 with {hash:?} is not supported")),
+        _ => return Err("pbkdf2 is supported with sha1, sha256, sha384 and sha512".to_owned()),
     };
     let rounds: NonZeroU32 = rounds.parse().map_err(|_| "the rounds of pbkdf2 are not a number".to_owned())?;
     let expected = unhex(digest)?;
     if length.parse() != Ok(expected.len()) || expected.len() < MIN_DIGEST_BYTES {
-        return Err(format!("the digest has {} bytes, the arguments say {length}; at least 10", expected.len()));
+        return Err(format!(
+            "the digest has {} bytes: not what the arguments say, or fewer than {MIN_DIGEST_BYTES}",
+            expected.len()
+        ));
     }
     let blocks = u64::try_from(expected.len().div_ceil(block)).unwrap_or(u64::MAX);
     if blocks.saturating_mul(u64::from(rounds.get())) > MAX_ROUNDS {

@@ -62,11 +62,11 @@ fn reason(algorithm: PasswordAlgorithm, digest: &str) -> Option<String> {
     r#"["pbkdf2", ["s", "9", "19", "sha1", "@"], "cbfdac6008f9cab4083784cbd1874f76618d2a97"]"#,
     "20 bytes"
 )]
-#[case(PasswordAlgorithm::Legacy, r#"["pbkdf2", ["s", "9", "2", "sha1", "@"], "cbfd"]"#, "at least 10")]
+#[case(PasswordAlgorithm::Legacy, r#"["pbkdf2", ["s", "9", "2", "sha1", "@"], "cbfd"]"#, "fewer than 10")]
 #[case(
     PasswordAlgorithm::Legacy,
     r#"["pbkdf2", ["s", "9", "20", "md4", "@"], "cbfdac6008f9cab4083784cbd1874f76618d2a97"]"#,
-    "not supported"
+    "is supported with"
 )]
 #[case(
     PasswordAlgorithm::Legacy,

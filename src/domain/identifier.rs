@@ -11,6 +11,8 @@ use utoipa::openapi::{
     schema::{ObjectBuilder, Schema, Type},
 };
 
+use super::calling_codes;
+
 /// The most characters an e-mail address or phone number may have on the wire (contract 1.2).
 pub const MAX_WIRE: usize = 256;
 /// The most characters of a stored identifier; past it callers answer `422 entity.value_too_long` (contract 0.4).
@@ -268,13 +270,11 @@ impl E164 {
     /// (`+44 (0)20 …`) is taken out.
     #[must_use]
     pub fn of(digits: &str) -> Option<Self> {
-        let is_number = (7..=17).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && !digits.starts_with('0');
+        let is_number = (7..=17).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number {
             return None;
         }
-        let (code, national) = split_country(digits)?;
+        let (code, national) = calling_codes::split(digits)?;
         let number = format!("{code}{national}");
         (7..=15).contains(&number.len()).then_some(Self(number))
     }
@@ -302,20 +302,6 @@ impl fmt::Debug for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "E164({})", self.masked())
     }
-}
-
-/// Country code and national number. Codes are prefix-free, so the first that exists is the one.
-///
-/// The crate's tables are used, not its parser: the parser guesses more than a number without punctuation needs.
-fn split_country(digits: &str) -> Option<(&str, &str)> {
-    let (code, national, regions) = (1..=3).find_map(|length| {
-        let (code, national) = digits.split_at_checked(length)?;
-        let regions = phonenumber::metadata::DATABASE.by_code(&code.parse::<u16>().ok()?)?;
-        Some((code, national, regions))
-    })?;
-    let has_trunk_zero = regions.iter().any(|region| region.national_prefix() == Some("0"));
-    let national = if has_trunk_zero { national.trim_start_matches('0') } else { national };
-    Some((code, national))
 }
 
 fn mask_digits(digits: &str) -> String {

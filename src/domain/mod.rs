@@ -1,6 +1,7 @@
 //! Words and rules: what the service talks about. No I/O, no clock, no SQL.
 
 pub mod blocklist;
+mod calling_codes;
 pub mod common_passwords;
 pub mod id;
 pub mod identifier;
