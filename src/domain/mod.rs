@@ -1,7 +1,16 @@
 //! Words and rules: what the service talks about. No I/O, no clock, no SQL.
 
+pub mod blocklist;
+mod calling_codes;
+pub mod common_passwords;
 pub mod id;
+pub mod identifier;
 pub mod method;
+pub mod password;
+pub mod password_policy;
 pub mod refusal;
+pub mod requirement;
+pub mod settings;
 pub mod time;
 pub mod user;
+pub mod username;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    blocklist::EmailBlocklistPolicy, identifier::UsernamePolicy, method::Refusable, password_policy::PasswordPolicy, refusal::Code,
+    blocklist::EmailBlocklistPolicy, method::Refusable, password_policy::PasswordPolicy, refusal::Code,
+    username::UsernamePolicy,
 };
 
 /// What users may do with a field of their account (contract 3).

@@ -6,6 +6,7 @@ use sqlx::types::Json;
 use super::{
     id::{ApplicationId, UserId},
     method::Method,
+    password::{PasswordAlgorithm, StoredPassword},
     time::Timestamp,
 };
 
@@ -59,6 +60,13 @@ impl User {
                 Method::PhoneCode => self.primary_phone.is_some(),
             })
             .collect()
+    }
+
+    /// The password as it is kept; `None` without one, or when its algorithm is not known (no password matches then).
+    #[must_use]
+    pub fn stored_password(&self) -> Option<StoredPassword> {
+        let algorithm = PasswordAlgorithm::parse(self.password_algorithm.as_deref()?).ok()?;
+        Some(StoredPassword { algorithm, digest: self.password_digest.clone()? })
     }
 
     /// How many identifiers lead to this account: one must remain (contract 3.4, "LAST").

@@ -8,9 +8,10 @@ use serde_json::json;
 use crate::{
     app::App,
     audit,
-    crypto::hasher::{Hashed, StoredPassword, Verdict},
+    crypto::hasher::Verdict,
     domain::{
         method::{Method, Purpose},
+        password::PasswordAlgorithm,
         refusal::Code,
         user::User,
     },
@@ -69,7 +70,7 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
     caller.require_first_party()?;
     let guess = Guess::take(app, caller, Method::Password).await?;
     let user = &caller.user;
-    let verdict = app.hasher.verify(password, stored(user)).await?;
+    let verdict = app.hasher.verify(password, user.stored_password()).await?;
     if !verdict.matches {
         return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
     }
@@ -97,16 +98,11 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
     Ok(HttpResponse::Created().json(record.created()))
 }
 
-/// The user's hash, as the hasher takes it.
-fn stored(user: &User) -> Option<StoredPassword> {
-    StoredPassword::of(user.password_algorithm.as_deref()?, user.password_digest.as_deref()?)
-}
-
 /// Whether the hash that was judged is still the user's, holding the row until the record is in; upgrades it where that is due.
 async fn is_still_the_password(session: &mut Session, user: &User, verdict: &Verdict) -> Result<bool> {
     let Some(old) = &user.password_digest else { return Ok(false) };
     let (digest, algorithm) = match &verdict.rehash {
-        Some(Hashed { digest, algorithm }) => (digest.as_str(), algorithm.name()),
+        Some(digest) => (digest.as_str(), PasswordAlgorithm::Argon2id.name()),
         None => (old.as_str(), user.password_algorithm.as_deref().unwrap_or_default()),
     };
     Ok(users::upgrade_password(session, &user.id, old, digest, algorithm).await?)

@@ -9,9 +9,11 @@ use crate::{
     app::App,
     audit,
     domain::{
+        id::UserId,
         identifier::Username,
         refusal::Code,
         settings::{AccountCenter, Field},
+        time::Timestamp,
         user::User,
     },
     error::Result,
@@ -210,17 +212,48 @@ pub async fn update(
     let user = if changes.username.is_some() {
         gate.check(&app).await?;
         let mut opened = gate.open(&app).await?;
-        let user = opened.user().clone();
-        rename(&mut opened, &user, &caller, changes.username.as_ref().and_then(Option::as_ref), opened_now(&app)).await?;
-        let user = apply(&app, &mut opened, &caller, changes).await?;
+        let before = opened.user().clone();
+        rename(&mut opened, &before, &caller, changes.username.as_ref().and_then(Option::as_ref), app.now()).await?;
+        let user = apply(&app, &mut opened, &before.id, changes).await?;
         opened.commit(&app, data).await?;
         user
     } else {
         let mut session = app.db.write().await?;
-        let user = apply(&app, &mut session, &caller, changes).await?;
+        let user = apply(&app, &mut session, &caller.user.id, changes).await?;
         audit::write(&app, &mut session, "account.updated", &caller, data).await?;
         session.commit().await?;
         user
     };
     Ok(HttpResponse::Ok().json(visible(&user, &caller)))
+}
+
+/// Sets or removes the username, as the policy allows.
+async fn rename(
+    session: &mut Session,
+    user: &User,
+    caller: &Signed,
+    username: Option<&Username>,
+    now: Timestamp,
+) -> Result<()> {
+    let policy = &caller.settings.sign_in_experience.username_policy;
+    match username {
+        None if user.username.is_some() && user.sign_in_identifiers() <= 1 => return Err(Code::LastSignInMethod.into()),
+        None => {}
+        Some(username) => policy.check(username)?,
+    }
+    let (name, key) = (username.map(Username::as_str), username.map(|username| policy.key(username)));
+    let stored = users::set_username(session, &user.id, name, key.as_deref(), now).await;
+    users::unless_taken(stored, Code::UsernameInUse)
+}
+
+/// Stores the rest, and gives the account as it is then.
+async fn apply(app: &App, session: &mut Session, user: &UserId, changes: AccountChanges) -> Result<User> {
+    let filled = |value: Option<Option<String>>| value.map(|text| text.filter(|text| !text.is_empty()));
+    let basics = Basics {
+        name: filled(changes.name),
+        avatar: filled(changes.avatar),
+        custom_data: changes.custom_data,
+    };
+    users::set_basics(session, user, basics, app.now()).await?;
+    Ok(users::find(session, user).await?.ok_or(Code::EntityNotFound)?)
 }

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::VerificationHeaders;
 use crate::{
     app::App,
-    crypto::hasher::StoredPassword,
     domain::{
         common_passwords,
         message::Template,
         method::Method,
+        password::PasswordAlgorithm,
         password_policy::{self, UserInfo},
         refusal::Code,
         requirement::Requirement,
@@ -63,19 +63,18 @@ pub async fn update(
     gate.check(&app).await?;
     caller.settings.account_center.require_edit(Field::Password)?;
     let policy = &caller.settings.sign_in_experience.password_policy;
-    let issues = policy.check(body.password.expose_secret(), &about(&caller.user), &common_passwords::contains);
+    let issues = policy.check(body.password.expose_secret(), &about(&caller.user), &common_passwords::is_common);
     password_policy::refusal(&issues)?;
-    let current = caller.user.password_algorithm.as_deref().zip(caller.user.password_digest.as_deref());
-    if let Some(current) = current.and_then(|(algorithm, digest)| StoredPassword::of(algorithm, digest)) {
-        if app.hasher.verify(body.password.clone(), Some(current)).await?.matches {
-            return Err(Code::SamePassword.into());
-        }
+    if let Some(current) = caller.user.stored_password()
+        && app.hasher.verify(body.password.clone(), Some(current)).await?.matches
+    {
+        return Err(Code::SamePassword.into());
     }
-    let hashed = app.hasher.hash(body.password).await?;
+    let digest = app.hasher.hash(body.password).await?;
 
     let mut opened = gate.open(&app).await?;
     let (user, now, keep) = (opened.user().clone(), opened.now(), opened.caller().session.clone());
-    users::set_password(&mut opened, &user.id, &hashed.digest, hashed.algorithm.name(), now).await?;
+    users::set_password(&mut opened, &user.id, &digest, PasswordAlgorithm::Argon2id.name(), now).await?;
     records::revoke_resting_on(&mut opened, &user.id, Method::Password.name(), now).await?;
     sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
     post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;

@@ -2,10 +2,19 @@
 //!
 //! Races are settled by the statement (`update … where spent_at is null`), never by reading first and writing after.
 
+pub mod applications;
+pub mod audit;
 mod db;
+pub mod guesses;
+pub mod keys;
+pub mod outbox;
 pub mod records;
+pub mod sends;
 mod session;
+pub mod sessions;
+pub mod settings;
+pub mod tokens;
 pub mod users;
 
-pub use db::{Db, Engine};
+pub use db::{Db, Engine, PoolLimits};
 pub use session::{Column, Params, Record, Session, Value};

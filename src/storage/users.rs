@@ -1,13 +1,17 @@
 //! Accounts.
 
 use serde_json::{Map, Value};
-use sqlx::types::Json;
+use sqlx::{error::DatabaseError, types::Json};
 
 use super::Session;
-use crate::domain::{
-    id::{ApplicationId, SessionId, UserId},
-    time::Timestamp,
-    user::User,
+use crate::{
+    domain::{
+        id::{ApplicationId, SessionId, UserId},
+        refusal::Code,
+        time::Timestamp,
+        user::User,
+    },
+    error::Result,
 };
 
 /// Whom a token speaks for, read with every request in one statement so that revocation is immediate.
@@ -87,15 +91,14 @@ pub async fn add(
     session.execute(sql, (user, Json(Map::new()), application, now)).await.map(drop)
 }
 
-/// Sets or clears the username. `case_sensitive` is the username policy's: it decides what counts as the same name.
+/// Sets or clears the username; `key` is what makes it unique ([`crate::domain::username::UsernamePolicy::key`]).
 pub async fn set_username(
     session: &mut Session,
     user: &UserId,
     username: Option<&str>,
-    case_sensitive: bool,
+    key: Option<&str>,
     now: Timestamp,
 ) -> sqlx::Result<u64> {
-    let key = username.map(|name| if case_sensitive { name.to_owned() } else { name.to_ascii_lowercase() });
     let sql = "update users set username = $2, username_key = $3, updated_at = $4 where id = $1";
     session.execute(sql, (user, username, key, now)).await
 }
@@ -157,6 +160,16 @@ pub async fn upgrade_password(
 ) -> sqlx::Result<bool> {
     let sql = "update users set password_digest = $3, password_algorithm = $4 where id = $1 and password_digest = $2";
     Ok(session.execute(sql, (user, from, digest, algorithm)).await? == 1)
+}
+
+/// What a statement that sets something unique says: done, no such user, or taken by another.
+pub fn unless_taken(outcome: sqlx::Result<u64>, taken: Code) -> Result<()> {
+    match outcome {
+        Ok(0) => Err(Code::EntityNotFound.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) => Err(taken.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What of name, avatar and custom data is to change; `None` leaves a field, `Some(None)` clears it.

@@ -1,0 +1,204 @@
+//! The bounded pool in which passwords are hashed.
+//!
+//! Never more hashes at a time than threads, each with memory that is kept; a short waiting list in front, past which the
+//! answer is `503` at once. The threads run at a lower priority than those that answer requests.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use super::worker::{Recipe, Worker};
+use crate::{
+    domain::{id::Random, password::StoredPassword, refusal::Code},
+    error::{Error, Result},
+};
+
+/// Passwords waiting for a thread.
+pub const QUEUE_LENGTH: &str = "countersign_hashing_queue_length";
+/// How long each waited, in seconds.
+pub const WAIT: &str = "countersign_hashing_wait_seconds";
+
+/// The outcome of a verification.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the password is the stored one.
+    pub matches: bool,
+    /// When it is, but was not kept as passwords are kept today: the Argon2id digest to store instead.
+    pub rehash: Option<String>,
+}
+
+/// The pool. Dropping it ends its threads; whoever waits is answered `503`.
+pub struct Hasher {
+    shared: Arc<Shared>,
+    deadline: Duration,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    is_stopping: bool,
+}
+
+struct Job {
+    run: Box<dyn FnOnce(&mut Worker) + Send>,
+    /// Told when the job is taken up; closed when nobody waits for it any more.
+    started: oneshot::Sender<()>,
+    since: Instant,
+}
+
+impl Hasher {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Settings that Argon2 does not take, a pepper that is too short, a thread that cannot be started.
+    pub fn start(settings: &HashingConfig, random: Arc<dyn Random>) -> Result<Self> {
+        let recipe = Arc::new(Recipe::new(settings, random)?);
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), limit: settings.queue.max(1) });
+        let deadline = Duration::from_millis(settings.deadline_ms);
+        let count = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let mut hasher = Self { shared, deadline, threads: Vec::with_capacity(count) };
+        for number in 0..count {
+            let (shared, recipe) = (hasher.shared.clone(), recipe.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("hashing-{number}"))
+                .spawn(move || work(&shared, Worker::new(recipe)))
+                .context("starting a hashing thread")?;
+            hasher.threads.push(thread);
+        }
+        Ok(hasher)
+    }
+
+    /// The Argon2id digest of a new password, in the PHC string format.
+    pub async fn hash(&self, password: SecretString) -> Result<String> {
+        self.run(move |worker| worker.hash(password.expose_secret())).await
+    }
+
+    /// Whether `password` is the stored one. Without a stored one the answer is no, after the same work.
+    pub async fn verify(&self, password: SecretString, stored: Option<StoredPassword>) -> Result<Verdict> {
+        self.run(move |worker| worker.verify(password.expose_secret(), stored.as_ref())).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Worker) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (started, has_started) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
+        let run = Box::new(move |worker: &mut Worker| {
+            let _ = reply.send(work(worker));
+        });
+        self.shared.add(Job { run, started, since: Instant::now() })?;
+        match tokio::time::timeout(self.deadline, has_started).await {
+            Ok(Ok(())) => {}
+            _ => return Err(busy()),
+        }
+        answer.await.map_err(|_| Error::Failed(anyhow!("hashing a password broke off")))?.map_err(Error::Failed)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.is_stopping = true;
+        let abandoned = std::mem::take(&mut queue.jobs);
+        drop(queue);
+        drop(abandoned);
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, job: Job) -> Result<()> {
+        let mut queue = self.lock();
+        if queue.jobs.len() >= self.limit {
+            queue.jobs.retain(|job| !job.started.is_closed());
+        }
+        if queue.is_stopping || queue.jobs.len() >= self.limit {
+            return Err(busy());
+        }
+        queue.jobs.push_back(job);
+        measure(&queue);
+        drop(queue);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The next job; waits for one. `None` when the pool ends.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.lock();
+        loop {
+            if queue.is_stopping {
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                measure(&queue);
+                return Some(job);
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn work(shared: &Shared, mut worker: Worker) {
+    yield_to_requests();
+    while let Some(Job { run, started, since }) = shared.next() {
+        let is_wanted = started.send(()).is_ok();
+        if is_wanted {
+            metrics::histogram!(WAIT).record(since.elapsed());
+            // A panic ends the job, not the thread: the pool must not shrink.
+            if catch_unwind(AssertUnwindSafe(|| run(&mut worker))).is_err() {
+                tracing::error!("hashing a password panicked");
+            }
+        }
+    }
+}
+
+/// Asks the operating system to prefer the threads that answer requests (nice 7); goes on without where that is refused.
+fn yield_to_requests() {
+    let priority = thread_priority::ThreadPriorityValue::try_from(30_u8);
+    let outcome = priority.map(|value| {
+        thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Crossplatform(value))
+    });
+    if !matches!(outcome, Ok(Ok(()))) {
+        tracing::debug!("hashing threads run at ordinary priority");
+    }
+}
+
+fn measure(queue: &Queue) {
+    let length = u32::try_from(queue.jobs.len()).unwrap_or(u32::MAX);
+    metrics::gauge!(QUEUE_LENGTH).set(length);
+}
+
+fn busy() -> Error {
+    Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into()
+}
+
+#[cfg(test)]
+#[path = "hasher_tests.rs"]
+mod tests;

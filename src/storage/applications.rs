@@ -1,0 +1,106 @@
+//! Client applications and their secrets.
+
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use super::Session;
+use crate::domain::{id::ApplicationId, time::Timestamp};
+
+/// One client application.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Application {
+    /// Its `client_id`.
+    pub id: ApplicationId,
+    /// For people.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// [`crate::domain::application::ApplicationType`] by name.
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    /// Third-party applications may not change accounts.
+    pub is_third_party: bool,
+    /// May ask for management tokens.
+    pub is_management: bool,
+    /// May exchange subject tokens.
+    pub allow_token_exchange: bool,
+    /// Redirect URIs and the like.
+    pub oidc_client_metadata: Json<Map<String, Value>>,
+    /// Free for the operator.
+    pub custom_data: Json<Map<String, Value>>,
+    /// Creation.
+    pub created_at: Timestamp,
+}
+
+macro_rules! columns {
+    () => {
+        "id, name, description, type, is_third_party, is_management, allow_token_exchange, oidc_client_metadata, \
+         custom_data, created_at"
+    };
+}
+
+/// Adds an application.
+pub async fn add(session: &mut Session, application: &Application) -> sqlx::Result<()> {
+    let sql = concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    let Application { id, name, description, kind, is_third_party, is_management, allow_token_exchange, .. } = application;
+    let Application { oidc_client_metadata, custom_data, created_at, .. } = application;
+    let params = (
+        id,
+        name,
+        description,
+        kind,
+        *is_third_party,
+        *is_management,
+        *allow_token_exchange,
+        oidc_client_metadata,
+        custom_data,
+        *created_at,
+    );
+    session.execute(sql, params).await.map(drop)
+}
+
+/// The application with that id.
+pub async fn find(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Option<Application>> {
+    session.fetch_optional(concat!("select ", columns!(), " from applications where id = $1"), (id,)).await
+}
+
+/// A page of applications, newest first.
+pub async fn list(session: &mut Session, limit: i64, offset: i64) -> sqlx::Result<Vec<Application>> {
+    let sql = concat!("select ", columns!(), " from applications order by created_at desc, id limit $1 offset $2");
+    session.fetch_all(sql, (limit, offset)).await
+}
+
+/// How many there are.
+pub async fn count(session: &mut Session) -> sqlx::Result<i64> {
+    session.fetch_value("select count(*) from applications", ()).await
+}
+
+/// Removes an application with its secrets; false when there was none.
+pub async fn delete(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
+    Ok(session.execute("delete from applications where id = $1", (id,)).await? == 1)
+}
+
+/// Adds a secret, by its SHA-256.
+pub async fn add_secret(
+    session: &mut Session,
+    id: &ApplicationId,
+    secret_hash: &[u8],
+    name: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into application_secrets (application_id, secret_hash, name, created_at) values ($1, $2, $3, $4)";
+    session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
+}
+
+/// Whether that digest is one of the application's living secrets.
+pub async fn has_secret(
+    session: &mut Session,
+    id: &ApplicationId,
+    secret_hash: &[u8],
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    // A digest of 128 random bits or more: comparing it in the index gives nothing away.
+    let sql = "select count(*) from application_secrets
+               where application_id = $1 and secret_hash = $2 and (expires_at is null or expires_at > $3)";
+    Ok(session.fetch_value::<i64>(sql, (id, secret_hash, now)).await? > 0)
+}

@@ -1,0 +1,24 @@
+//! Subject tokens: tickets for one token exchange.
+
+use super::Session;
+use crate::domain::{id::UserId, time::Timestamp};
+
+/// Adds a subject token, by its SHA-256.
+pub async fn add(
+    session: &mut Session,
+    token_hash: &[u8],
+    user: &UserId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into subject_tokens (token_hash, user_id, created_at, expires_at) values ($1, $2, $3, $4)";
+    session.execute(sql, (token_hash, user, now, expires_at)).await.map(drop)
+}
+
+/// Uses a subject token; gives whose it was, once.
+pub async fn spend(session: &mut Session, token_hash: &[u8], now: Timestamp) -> sqlx::Result<Option<UserId>> {
+    let sql = "update subject_tokens set consumed_at = $2
+               where token_hash = $1 and consumed_at is null and expires_at > $2 returning user_id";
+    let row: Option<(UserId,)> = session.fetch_optional(sql, (token_hash, now)).await?;
+    Ok(row.map(|(user,)| user))
+}
