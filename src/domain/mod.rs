@@ -1,10 +1,12 @@
 //! Words and rules: what the service talks about. No I/O, no clock, no SQL.
 
+pub mod application;
 pub mod blocklist;
 mod calling_codes;
 pub mod common_passwords;
 pub mod id;
 pub mod identifier;
+pub mod message;
 pub mod method;
 pub mod password;
 pub mod password_policy;

@@ -1,0 +1,5 @@
+//! What runs beside requests.
+
+mod delivery;
+
+pub use delivery::run as deliver;

@@ -1,0 +1,20 @@
+//! Where bearer tokens come from: grants, keys, discovery. A later sign-in method is a file here.
+
+pub mod clients;
+mod discovery;
+pub mod issue;
+mod oauth;
+mod token;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Routes at the root.
+pub fn routes(service: &mut ServiceConfig<'_>) {
+    service
+        .service(token::oidc_token)
+        .service(token::oauth_token)
+        .service(discovery::oidc)
+        .service(discovery::root)
+        .service(discovery::jwks)
+        .service(discovery::oidc_jwks);
+}

@@ -1,0 +1,88 @@
+//! Errors of OAuth endpoints: `error` and `error_description` (RFC 6749 5.2), with our `code` and `message` beside them.
+
+use actix_web::{HttpResponse, http::{StatusCode, header}};
+use serde::Serialize;
+
+use crate::{domain::refusal::Refusal, error::Error};
+
+/// Why a token was not issued.
+#[derive(Debug)]
+pub struct OauthError {
+    /// RFC 6749 5.2, RFC 8693 2.2.2.
+    pub error: &'static str,
+    /// For developers.
+    pub description: String,
+    status: u16,
+    /// Whether the client used the Authorization header, and so gets a challenge.
+    challenge: bool,
+    retry_after: Option<std::time::Duration>,
+}
+
+/// The body of an OAuth error.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OauthErrorBody {
+    /// `oidc.` and the error.
+    #[schema(example = "oidc.invalid_grant")]
+    code: String,
+    /// For people.
+    message: String,
+    /// RFC 6749 5.2.
+    #[schema(example = "invalid_grant")]
+    error: &'static str,
+    /// For developers.
+    error_description: String,
+}
+
+impl OauthError {
+    /// A 400.
+    pub fn new(error: &'static str, description: impl Into<String>) -> Self {
+        Self { error, description: description.into(), status: 400, challenge: false, retry_after: None }
+    }
+
+    /// A 401 `invalid_client`; challenges only a client that used the Authorization header, as RFC 6749 5.2 asks.
+    pub fn invalid_client(used_header: bool) -> Self {
+        let description = "the client is unknown, or its credentials are wrong".to_owned();
+        Self { error: "invalid_client", description, status: 401, challenge: used_header, retry_after: None }
+    }
+
+    /// As an answer.
+    pub fn answer(&self) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = HttpResponse::build(status);
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="countersign""#));
+        }
+        if let Some(wait) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1).to_string()));
+        }
+        response.json(OauthErrorBody {
+            code: format!("oidc.{}", self.error),
+            message: self.description.clone(),
+            error: self.error,
+            error_description: self.description.clone(),
+        })
+    }
+}
+
+impl From<Error> for OauthError {
+    fn from(error: Error) -> Self {
+        if let Error::Failed(failure) = &error {
+            tracing::error!(error = format!("{failure:#}"), "request failed");
+        }
+        let Refusal { code, retry_after, .. } = error.shown();
+        let (error, status) = match code.status() {
+            503 => ("temporarily_unavailable", 503),
+            500 => ("server_error", 500),
+            413 | 415 => ("invalid_request", code.status()),
+            _ => ("invalid_request", 400),
+        };
+        Self { error, description: code.sentence().to_owned(), status, challenge: false, retry_after }
+    }
+}
+
+impl From<sqlx::Error> for OauthError {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
