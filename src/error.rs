@@ -20,7 +20,7 @@ impl Error {
     pub fn shown(&self) -> Refusal {
         match self {
             Self::Refused(refusal) => (**refusal).clone(),
-            Self::Failed(error) if error.chain().any(<(dyn std::error::Error + 'static)>::is::<sqlx::Error>) => {
+            Self::Failed(error) if error.chain().any(<dyn std::error::Error + 'static>::is::<sqlx::Error>) => {
                 Code::Unavailable.refuse().retry_after(std::time::Duration::from_secs(1))
             }
             Self::Failed(_) => Code::Internal.refuse(),

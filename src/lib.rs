@@ -2,5 +2,8 @@
 //!
 //! Folders are floors: a module imports only modules above it in this list (`tests/it/floors.rs` holds the line).
 
+pub mod channels;
+pub mod config;
 pub mod domain;
 pub mod error;
+pub mod texts;
