@@ -1,0 +1,3 @@
+//! What Countersign does, seen from outside.
+
+mod messages;
