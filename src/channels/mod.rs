@@ -115,7 +115,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The configured channels; nothing is connected yet. Call it inside the async runtime.
+    /// The configured channels; nothing is connected yet.
     ///
     /// # Errors
     /// Every problem of both sections, one sentence each, with the key, what is wrong and what to write.

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The longest a kept connection may take to show that it is alive.
-const PROBE: Duration = Duration::from_secs(2);
+const PROBE: Duration = Duration::from_secs(1);
 
 /// A mail server and the connections to it.
 pub(super) struct Smtp {

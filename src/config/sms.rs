@@ -139,7 +139,7 @@ impl SmsConfig {
                 "sms.auth_token is missing: write the account's secret, best as COUNTERSIGN_SMS__AUTH_TOKEN".to_owned(),
             );
         }
-        let from = self.from.clone().unwrap_or_default();
+        let from = with_plus(self.from.as_deref().unwrap_or_default());
         if !is_sender(&from) {
             problems.push(
                 "sms.from is missing or no sender: write a number such as +15005550006, a short code, a name of up to 11 letters \
@@ -154,6 +154,12 @@ impl SmsConfig {
             Err(problems)
         }
     }
+}
+
+/// A number that lost its plus on the way here, as numbers in environment variables may, has it back; short codes have none.
+fn with_plus(from: &str) -> String {
+    let is_number = (9..=15).contains(&from.len()) && from.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { format!("+{from}") } else { from.to_owned() }
 }
 
 fn is_sender(from: &str) -> bool {
@@ -209,11 +215,11 @@ mod tests {
     #[case("MG0123456789abcdef0123456789abcdef", true)]
     #[case("+0123456789", false)]
     #[case("+1500555000612345", false)]
-    #[case("15005550006", false)]
+    #[case("15005550006", true)]
     #[case("A name too long", false)]
     #[case("", false)]
     fn senders(#[case] from: &str, #[case] fits: bool) {
-        assert_eq!(is_sender(from), fits);
+        assert_eq!(is_sender(&with_plus(from)), fits);
     }
 
     #[rstest]

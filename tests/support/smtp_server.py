@@ -6,7 +6,6 @@ Prints one JSON object a line: {"event": "ready", "port"}, then {"event": "messa
 import argparse
 import asyncio
 import datetime
-import ipaddress
 import json
 import logging
 import pathlib
@@ -23,7 +22,7 @@ options = argparse.ArgumentParser()
 options.add_argument("--recipient-answer", help="what RCPT is answered, such as '550 no such user'")
 options.add_argument("--sender-answer", help="what MAIL is answered")
 options.add_argument("--login", help="user:password that AUTH takes; nothing else is taken without it")
-options.add_argument("--hang", choices=["greeting", "first-data"], help="where to fall silent for ever")
+options.add_argument("--hang", choices=["greeting", "first-data", "rested"], help="where to fall silent for ever")
 options.add_argument("--drop", action="store_true", help="hang up on the second MAIL of a connection, without an answer")
 options.add_argument("--idle", type=float, default=300, help="seconds after which an idle connection is closed")
 options.add_argument("--tls", choices=["starttls", "implicit"])
@@ -57,7 +56,17 @@ class Server(SMTP):
 
 
 class Handler:
+    async def silence(self, server):
+        """The first connection, once it has brought a message, is never answered again."""
+        if options.hang == "rested" and server.number == 1 and messages:
+            await asyncio.sleep(3600)
+
+    async def handle_NOOP(self, server, session, envelope, argument):
+        await self.silence(server)
+        return "250 OK"
+
     async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        await self.silence(server)
         session.mails = getattr(session, "mails", 0) + 1
         if options.drop and session.mails == 2:
             server.transport.abort()
@@ -118,8 +127,8 @@ def certificates():
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         )
         if not is_authority:
-            names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+            name = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+            builder = builder.add_extension(name, critical=False)
         return builder.sign(issuer_key, hashes.SHA256())
 
     def named(text):

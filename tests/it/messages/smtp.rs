@@ -205,6 +205,17 @@ async fn a_connection_closed_at_the_worst_moment_costs_no_message() {
 }
 
 #[tokio::test]
+async fn a_connection_that_died_silently_costs_no_message() {
+    let server = Server::start(&["--hang", "rested"]);
+    let config = EmailConfig { timeout_ms: 4000, ..server.config() };
+    let channels = channels(&config, &SmsConfig::default());
+    for connection in 1..=2 {
+        channels.send(&mail(Locale::En)).await.unwrap();
+        assert_eq!(server.wait_for("message")["connection"], connection);
+    }
+}
+
+#[tokio::test]
 async fn old_connections_are_not_used_again() {
     let server = Server::start(&[]);
     let config = EmailConfig { idle_timeout_ms: 1, ..server.config() };
@@ -230,17 +241,18 @@ async fn tls_is_used_and_its_certificate_judged(#[case] mode: &str, #[case] sche
         smtp_ca_file: ca.map(Path::to_path_buf),
         ..server.config()
     };
-    for host in ["localhost", "127.0.0.1"] {
-        send(&trusting(host, Some(&authority))).await.unwrap();
-        let stored = server.wait_for("message");
-        assert_eq!((&stored["tls"], &stored["login"]), (&json!(true), &json!("ada")));
-    }
+    send(&trusting("localhost", Some(&authority))).await.unwrap();
+    let stored = server.wait_for("message");
+    assert_eq!((&stored["tls"], &stored["login"]), (&json!(true), &json!("ada")));
     let told = check(&trusting("localhost", Some(&authority))).await.unwrap();
     assert!(told.contains("TLS"), "{told}");
 
-    let error = send(&trusting("localhost", None)).await.unwrap_err();
-    assert_eq!(error.refusal().code, Code::ConnectorInvalidConfig, "{error}");
-    assert!(error.to_string().contains("smtp_ca_file"), "{error}");
+    // An authority nobody vouches for, and a certificate for another name.
+    for config in [trusting("localhost", None), trusting("127.0.0.1", Some(&authority))] {
+        let error = send(&config).await.unwrap_err();
+        assert_eq!(error.refusal().code, Code::ConnectorInvalidConfig, "{error}");
+        assert!(error.to_string().contains("smtp_ca_file"), "{error}");
+    }
 }
 
 #[tokio::test]
