@@ -6,11 +6,10 @@ use anyhow::Context;
 
 use crate::{
     app::App,
-    channels::{Channel, SendError},
+    channels::SendError,
     domain::{
         id::{UserId, random_text},
         message::{Kind, Locale, Message, Payload, Template},
-        refusal::Code,
         time::Timestamp,
         user::User,
     },
@@ -25,12 +24,9 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How long a notice is worth sending.
 const NOTICE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The channel for that kind of message.
-///
-/// # Errors
-/// `501 connector.not_found` when none is configured.
-pub fn channel(app: &App, kind: Kind) -> Result<&dyn Channel> {
-    app.channels.get(kind).ok_or_else(|| Code::ConnectorNotFound.into())
+/// Refuses with `501 connector.not_found` when there is no channel for that kind of message.
+pub fn require_channel(app: &App, kind: Kind) -> Result<()> {
+    app.channels.of(kind).map(drop).map_err(|error| error.refusal().into())
 }
 
 /// A new id for a message.
@@ -71,14 +67,14 @@ pub fn unseal(app: &App, id: &str, sealed: &[u8]) -> Result<Message> {
 }
 
 /// Hands a message to its channel; counts the outcome.
-pub async fn hand_over(app: &App, message: &Message) -> Result<Result<(), SendError>> {
-    let outcome = channel(app, message.kind)?.send(message).await;
+pub async fn hand_over(app: &App, message: &Message) -> Result<(), SendError> {
+    let outcome = app.channels.send(message).await;
     let result = if outcome.is_ok() { "sent" } else { "refused" };
     metrics::counter!("countersign_messages_total", "kind" => message.kind.name(), "result" => result).increment(1);
     if let Err(error) = &outcome {
         tracing::warn!(kind = message.kind.name(), template = message.template.name(), %error, "a message was not taken");
     }
-    Ok(outcome)
+    outcome
 }
 
 /// Where a notice goes.
@@ -101,7 +97,7 @@ pub async fn notify(
         Address::Email(address) => (Kind::Email, address.to_owned()),
         Address::Phone(digits) => (Kind::Sms, format!("+{digits}")),
     };
-    if app.channels.get(kind).is_none() {
+    if app.channels.of(kind).is_err() {
         return Ok(());
     }
     let now = app.now();

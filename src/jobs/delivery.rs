@@ -54,9 +54,9 @@ async fn deliver_one(app: &App) -> Result<bool> {
     }
     let outcome = match post::unseal(app, &due.id, &due.sealed) {
         Ok(message) => match post::hand_over(app, &message).await {
-            Ok(Ok(())) => Outcome::Delivered,
-            Ok(Err(error)) if error.is_final() => Outcome::GivenUp,
-            Ok(Err(_)) | Err(_) => Outcome::Later,
+            Ok(()) => Outcome::Delivered,
+            Err(error) if error.is_final() => Outcome::GivenUp,
+            Err(_) => Outcome::Later,
         },
         Err(error) => {
             tracing::error!(id = due.id, %error, "a message cannot be read");

@@ -55,7 +55,7 @@ pub async fn send(
     purpose: Purpose,
     languages: &Languages,
 ) -> Result<Fresh> {
-    post::channel(app, target.kind())?;
+    post::require_channel(app, target.kind())?;
     let record = Fresh::new(app);
     let policy = caller.settings.sign_in_experience.verification_code_policy;
     let life = Duration::from_secs(u64::from(policy.expiration_duration));
@@ -81,7 +81,7 @@ pub async fn send(
     audit::write(app, &mut session, "verification.code_sent", caller, data).await?;
     session.commit().await?;
 
-    match post::hand_over(app, &message).await? {
+    match post::hand_over(app, &message).await {
         Ok(()) => {
             let mut session = app.db.write().await?;
             outbox::set_delivered(&mut session, &message.id, app.now()).await?;

@@ -1,0 +1,69 @@
+//! The OpenAPI document, written from the routes, and the reference page that shows it.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, get, web::Data};
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        OpenApi,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_actix_web::AppExt;
+
+use super::routes;
+use crate::web::answer::ErrorBody;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "Asks the owner of an account again before a risky action.\n\nA bearer token says that somebody signed in once. Verify the user (`/api/verifications/...`), and show the id of the verified record in the `Verification-Id` header of the operation it permits.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    components(schemas(ErrorBody)),
+    tags(
+        (name = "Verifications", description = "Proving that the owner is here now."),
+        (name = "My account", description = "The caller's own account."),
+        (name = "Tokens", description = "Issuing access tokens, and the keys that sign them."),
+        (name = "Operation", description = "For those who run the service."),
+    ),
+)]
+struct Document;
+
+/// The document of every route.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let (_, collected) = actix_web::App::new().into_utoipa_app().configure(routes::all).split_for_parts();
+    let mut document = Document::openapi();
+    document.merge(collected);
+    let components = document.components.get_or_insert_default();
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("An access token of a user; for the management API, one of an application with the scope `all`."))
+        .build();
+    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer));
+    document
+}
+
+/// Shows this document
+#[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = Object)))]
+#[get("/api/openapi.json")]
+pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
+    HttpResponse::Ok().json(&***document)
+}
+
+/// Shows this document to people
+#[utoipa::path(operation_id = "GetReference", tag = "Operation", responses((status = 200, description = "A page.", body = String, content_type = "text/html")))]
+#[get("/docs")]
+pub async fn reference() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            "content-security-policy",
+            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ))
+        .body(include_str!("reference.html"))
+}

@@ -1,0 +1,10 @@
+//! The running service: routes put together, started, stopped.
+
+mod documents;
+mod health;
+mod mailbox;
+mod routes;
+mod start;
+
+pub use documents::openapi;
+pub use start::{Options, Running, build_app, start};

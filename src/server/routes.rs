@@ -1,0 +1,28 @@
+//! Every route. Each folder registers its own.
+
+use actix_web::{http::Method, middleware::from_fn};
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+use super::{documents, health};
+use crate::{
+    management::{self, auth::authorize},
+    methods, operations, signin,
+    web::caller::authenticate,
+};
+
+/// All of them, with the wraps that guard them.
+pub fn all(service: &mut ServiceConfig<'_>) {
+    service
+        .service(scope::scope("/api/verifications").wrap(from_fn(authenticate)).configure(methods::routes))
+        .service(scope::scope("/api/my-account").wrap(from_fn(authenticate)).configure(operations::routes))
+        .configure(signin::routes)
+        .service(documents::openapi_json)
+        .service(documents::reference)
+        .service(health::healthz)
+        .service(health::readyz)
+        .service(health::metrics)
+        .service(scope::scope("/api").wrap(from_fn(authorize)).configure(management::routes));
+}
+
+/// Paths that are not in the OpenAPI document.
+pub const UNDOCUMENTED: &[(&str, &[Method])] = &[("/mailbox", &[Method::GET])];

@@ -1,0 +1,229 @@
+//! Starting and stopping.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{
+    App as ActixApp, HttpServer,
+    dev::ServerHandle,
+    middleware::from_fn,
+    web::{self, Data},
+};
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::{sync::oneshot, task::JoinHandle};
+use utoipa_actix_web::AppExt;
+
+use super::{openapi, routes};
+use crate::{
+    app::{App, Parts, Urls},
+    channels::{Channels, mailbox::Mailbox},
+    clock::{Clock, SystemClock},
+    config::Config,
+    crypto::{
+        digest::CodeKey,
+        hasher::Hasher,
+        issuers::TrustedIssuers,
+        master_key::MasterKey,
+        random::SystemRandom,
+        sealer::Sealer,
+        signing::{KeyRing, SigningAlgorithm, SigningKey},
+    },
+    domain::id::Random,
+    error::Result,
+    jobs,
+    storage::{self, Db, PoolLimits, keys::StoredKey},
+    texts::Templates,
+    web::{edge::edge, routes::Routes},
+};
+
+/// What may be put in place of the real things.
+#[derive(Default)]
+pub struct Options {
+    /// Instead of the system's clock.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Instead of the system's randomness.
+    pub random: Option<Arc<dyn Random>>,
+    /// Instead of the configured master key file.
+    pub master_key: Option<MasterKey>,
+    /// Instead of the configured channels: messages are kept here, and shown at `/mailbox`.
+    pub mailbox: Option<(Channels, Arc<Mailbox>)>,
+}
+
+/// A running service.
+pub struct Running {
+    /// What it holds.
+    pub app: Data<App>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    stop_jobs: oneshot::Sender<()>,
+    jobs: JoinHandle<()>,
+}
+
+impl Running {
+    /// `http://` and the address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops accepting, lets running requests finish (within `server.shutdown_seconds`), finishes the message at hand, closes the
+    /// database.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.server.await;
+        let _ = self.stop_jobs.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.jobs).await;
+        self.app.db.close().await;
+    }
+}
+
+/// Opens the database, brings it up to date, reads or makes the keys, and puts the app together.
+pub async fn build_app(config: Config, address: SocketAddr, options: &mut Options) -> anyhow::Result<App> {
+    // Somebody else may have been quicker; one provider is as good as the other.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let clock: Arc<dyn Clock> = options.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
+    let random: Arc<dyn Random> = options.random.take().unwrap_or_else(|| Arc::new(SystemRandom));
+    let master = match (options.master_key.take(), &config.keys.master_key_file) {
+        (Some(key), _) => key,
+        (None, Some(file)) => MasterKey::read_file(file).map_err(anyhow::Error::from)?,
+        (None, None) => anyhow::bail!(
+            "keys.master_key_file: there is no master key; write one with `countersign keys generate --master FILE` and set \
+             [keys] master_key_file = \"FILE\""
+        ),
+    };
+    let sealer = Sealer::new(&master, &[])?;
+    let codes = CodeKey::new(&master, &[])?;
+    let limits = PoolLimits {
+        connections: config.database.connections,
+        acquire_timeout: config.database.acquire_timeout(),
+    };
+    let db = Db::connect(&config.database.url, limits).await?;
+    db.migrate().await?;
+    let keys = load_keys(&db, &sealer, &*clock).await?;
+    let settings = storage::settings::find(&mut db.read().await?).await?;
+    let templates = Templates::load(&config.messages, config.sms.otp_host.as_deref()).map_err(listed)?;
+    let channels = match &options.mailbox {
+        Some((channels, _)) => channels.clone(),
+        None => Channels::from_config(&config.email, &config.sms).map_err(listed)?,
+    };
+    let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let urls = Urls::new(&public_url);
+    anyhow::ensure!(
+        !config.trusted_issuers.iter().any(|entry| urls.issuers.contains(&entry.issuer)),
+        "trusted_issuers.issuer: {public_url} is this service itself; leave it out"
+    );
+    Ok(App::new(Parts {
+        urls,
+        hasher: Hasher::start(&config.hashing, Arc::clone(&random))?,
+        issuers: TrustedIssuers::new(&config.trusted_issuers)?,
+        keys,
+        db,
+        clock,
+        random,
+        sealer,
+        codes,
+        channels,
+        templates,
+        settings,
+        config,
+    }))
+}
+
+fn listed(problems: Vec<String>) -> anyhow::Error {
+    anyhow::anyhow!("the configuration cannot be used:\n  - {}", problems.join("\n  - "))
+}
+
+/// Reads the signing keys; on the very first start makes one, under the lock of the settings row, so that nodes agree.
+async fn load_keys(db: &Db, sealer: &Sealer, clock: &dyn Clock) -> Result<Arc<KeyRing>> {
+    let mut stored = storage::keys::list(&mut db.read().await?).await?;
+    if !stored.iter().any(|key| key.retired_at.is_none()) {
+        let mut session = db.write().await?;
+        storage::settings::add_default(&mut session).await?;
+        storage::settings::lock(&mut session).await?;
+        let fresh = SigningKey::generate(SigningAlgorithm::Es256, clock.now())?;
+        let row = StoredKey {
+            kid: fresh.kid().to_owned(),
+            algorithm: fresh.algorithm().name().to_owned(),
+            private_key: sealer.seal("signing_keys", fresh.kid(), "private_key", &fresh.to_pkcs8()?)?,
+            created_at: fresh.created_at(),
+            retired_at: None,
+        };
+        storage::keys::add_first(&mut session, &row).await?;
+        stored = storage::keys::list(&mut session).await?;
+        session.commit().await?;
+    }
+    let (mut active, mut others) = (Vec::new(), Vec::new());
+    for row in &stored {
+        let algorithm = SigningAlgorithm::parse(&row.algorithm)
+            .ok_or_else(|| anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm))?;
+        let pkcs8 = sealer.open("signing_keys", &row.kid, "private_key", &row.private_key)?;
+        let key = SigningKey::from_pkcs8(algorithm, row.created_at, &pkcs8)?;
+        if row.retired_at.is_none() { active.push(key) } else { others.push(key) }
+    }
+    Ok(Arc::new(KeyRing::new(active, &others)?))
+}
+
+/// Listens and serves until [`Running::stop`].
+pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Running> {
+    let bind = config.server.bind;
+    let listener = std::net::TcpListener::bind(bind).with_context(|| {
+        format!("server.bind: cannot listen on {bind}; is it taken? Set another address, or port 0 for a free one")
+    })?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let app = Data::new(build_app(config, address, &mut options).await?);
+    let document = Arc::new(openapi());
+    let table = Data::new(Arc::new(Routes::new(&document, routes::UNDOCUMENTED)));
+    let document = Data::new(document);
+    let metrics = Data::new(recorder());
+    let mailbox = options.mailbox.map(|(_, mailbox)| Data::from(mailbox));
+    let (limits, server_config) = (app.config.limits.clone(), app.config.server.clone());
+    let workers = server_config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
+    let state = app.clone();
+    let server = HttpServer::new(move || {
+        let (service, _) = ActixApp::new()
+            .app_data(state.clone())
+            .app_data(table.clone())
+            .app_data(document.clone())
+            .app_data(metrics.clone())
+            .into_utoipa_app()
+            .configure(routes::all)
+            .split_for_parts();
+        let mailbox = mailbox.clone();
+        service
+            .configure(move |service| {
+                if let Some(mailbox) = mailbox {
+                    service.app_data(mailbox).route("/mailbox", web::get().to(crate::server::mailbox::show));
+                }
+            })
+            .wrap(from_fn(edge))
+    })
+    .workers(workers)
+    .max_connections(limits.connections.div_ceil(workers))
+    .shutdown_timeout(server_config.shutdown_seconds)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let server = tokio::spawn(server);
+    let (stop_jobs, stopped) = oneshot::channel::<()>();
+    let jobs = tokio::spawn(jobs::deliver(app.clone(), async {
+        let _ = stopped.await;
+    }));
+    Ok(Running { app, address, handle, server, stop_jobs, jobs })
+}
+
+/// One recorder a process: several servers in one process (tests) share it.
+fn recorder() -> PrometheusHandle {
+    static RECORDER: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}

@@ -1,0 +1,70 @@
+//! English.
+
+use super::Words;
+use crate::domain::message::Template;
+
+/// The words of a message.
+pub(super) const fn words(template: Template) -> Words {
+    match template {
+        Template::UserPermissionValidation => Words {
+            subject: "{code} is your {product} verification code",
+            text: "To confirm a change to your {product} account, enter this code:
+
+{code}
+
+It works once, within {minutes} minutes. Do not share it with anyone: {product} staff never ask for it.
+
+If you did not ask for this code, somebody may be signed in to your account. Do not use the code, and change your password.",
+            sms: "{code} is your {product} verification code. It works once, within {minutes} minutes. Do not share it.",
+        },
+        Template::BindNewIdentifier => Words {
+            subject: "{code} is your {product} confirmation code",
+            text: "To confirm that this address is yours and add it to a {product} account, enter this code:
+
+{code}
+
+It works once, within {minutes} minutes. Do not share it with anyone: {product} staff never ask for it.
+
+If you did not ask for this code, ignore this message, and the address will not be added.",
+            sms: "{code} is the code to add this number to a {product} account, within {minutes} minutes. Not you? Ignore this.",
+        },
+        Template::BindMfa => Words {
+            subject: "{code} is your {product} verification code",
+            text: "To change the two-step verification of your {product} account, enter this code:
+
+{code}
+
+It works once, within {minutes} minutes. Do not share it with anyone: {product} staff never ask for it.
+
+If you did not ask for this code, somebody may be signed in to your account. Do not use the code, and change your password.",
+            sms: "{code} is your {product} code to change two-step verification, within {minutes} minutes. Do not share it.",
+        },
+        Template::PasswordChanged => Words {
+            subject: "Your {product} password was changed",
+            text: "The password of your {product} account was changed on {time}.
+
+If this was you, there is nothing to do.
+
+If it was not you, somebody else can use your account. Reset your password at once and contact support.",
+            sms: "Your {product} password was changed on {time}. If this was not you, reset it at once and contact support.",
+        },
+        Template::EmailChanged => Words {
+            subject: "The e-mail address of your {product} account was changed",
+            text: "The e-mail address of your {product} account was replaced or removed on {time}.
+
+If this was you, there is nothing to do. Messages will no longer go to the previous address.
+
+If it was not you, somebody else can use your account. Change your password at once and contact support.",
+            sms: "The e-mail address of your {product} account was replaced or removed on {time}. Not you? Contact support at once.",
+        },
+        Template::PhoneChanged => Words {
+            subject: "The phone number of your {product} account was changed",
+            text: "The phone number of your {product} account was replaced or removed on {time}.
+
+If this was you, there is nothing to do. Messages will no longer go to the previous number.
+
+If it was not you, somebody else can use your account. Change your password at once and contact support.",
+            sms: "The phone number of your {product} account was replaced or removed on {time}. Not you? Contact support at once.",
+        },
+    }
+}
