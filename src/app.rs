@@ -101,7 +101,21 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, urls, db, clock, random, hasher, keys, issuers, sealer, codes, channels, templates, settings } = parts;
+        let Parts {
+            config,
+            urls,
+            db,
+            clock,
+            random,
+            hasher,
+            keys,
+            issuers,
+            sealer,
+            codes,
+            channels,
+            templates,
+            settings,
+        } = parts;
         Self {
             config,
             urls,

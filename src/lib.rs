@@ -2,10 +2,8 @@
 //!
 //! Folders are floors: a module imports only modules above it in this list (`tests/it/floors.rs` holds the line).
 
-pub mod crypto;
 pub mod domain;
 
-pub mod config;
 pub mod error;
 
 pub mod config;

@@ -1,7 +1,7 @@
 //! The configuration: defaults < file < environment < flags. One file a section; unknown keys are errors.
 
+pub mod address;
 mod database;
-mod address;
 pub mod email;
 mod hashing;
 mod keys;
@@ -58,7 +58,10 @@ impl Config {
     }
 
     /// The same with an environment handed in.
-    pub fn load_with(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+    pub fn load_with(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         let mut builder = config::Config::builder();
         if let Some(file) = file {
             anyhow::ensure!(

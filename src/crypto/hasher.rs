@@ -13,11 +13,11 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::worker::{Recipe, Worker};
 use crate::{
+    config::HashingConfig,
     domain::{id::Random, password::StoredPassword, refusal::Code},
     error::{Error, Result},
 };

@@ -9,9 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{
+    hasher::Verdict,
     stored::{ArgonDigest, Digest},
-    hasher::{HashingConfig, Verdict},
 };
+use crate::config::HashingConfig;
 use crate::domain::{id::Random, password::StoredPassword};
 
 const SALT_BYTES: usize = 16;

@@ -44,7 +44,9 @@ impl FromRequest for Manager {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let manager = request.extensions().get::<Self>().cloned();
-        std::future::ready(manager.ok_or_else(|| Error::Failed(anyhow::anyhow!("this route is not behind `authorize`"))))
+        std::future::ready(
+            manager.ok_or_else(|| Error::Failed(anyhow::anyhow!("this route is not behind `authorize`"))),
+        )
     }
 }
 

@@ -7,9 +7,5 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Routes below `/api/verifications`.
 pub fn routes(service: &mut ServiceConfig<'_>) {
-    service
-        .service(password::verify)
-        .service(password::create)
-        .service(code::send)
-        .service(code::verify);
+    service.service(password::verify).service(password::create).service(code::send).service(code::verify);
 }

@@ -17,7 +17,10 @@ use crate::{
     },
     error::Result,
     refusals,
-    stepup::{guesses::Guess, records::{Fresh, RecordCreated}},
+    stepup::{
+        guesses::Guess,
+        records::{Fresh, RecordCreated},
+    },
     storage::{Session, records, users},
     web::{caller::Caller, json::Json},
 };
@@ -93,7 +96,8 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
         verified_at: Some(record.created_at),
     };
     records::add(&mut session, row).await?;
-    audit::write(app, &mut session, "verification.succeeded", caller, json!({ "method": Method::Password.name() })).await?;
+    audit::write(app, &mut session, "verification.succeeded", caller, json!({ "method": Method::Password.name() }))
+        .await?;
     session.commit().await?;
     Ok(HttpResponse::Created().json(record.created()))
 }

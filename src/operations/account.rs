@@ -19,14 +19,22 @@ use crate::{
     error::Result,
     refusals,
     stepup::gate::Gate,
-    storage::{Session, users::{self, Basics}},
-    web::{caller::{Caller, Signed}, json::Json},
+    storage::{
+        Session,
+        users::{self, Basics},
+    },
+    web::{
+        caller::{Caller, Signed},
+        json::Json,
+    },
 };
 
 /// One's own account: what the token's scopes and the account centre's settings let through.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(description = "The caller's account. A member is absent when the token's scopes or the settings hide it, and null when it is not set.")]
+#[schema(
+    description = "The caller's account. A member is absent when the token's scopes or the settings hide it, and null when it is not set."
+)]
 pub struct Account {
     /// The user's id.
     #[schema(example = "x1y2z3a4b5c6")]
@@ -125,7 +133,7 @@ pub struct AccountChanges {
     name: Option<Option<String>>,
     /// URL of a picture, http or https; null clears it.
     #[serde(default, deserialize_with = "avatar")]
-    #[schema(value_type = Option<String>, format = Uri, max_length = 2048, pattern = "^https?://[^\\s]+$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^https?://[^\\s]+$")]
     avatar: Option<Option<String>>,
     /// Needs a verification; null removes it.
     #[serde(default, deserialize_with = "some")]
@@ -249,11 +257,8 @@ async fn rename(
 /// Stores the rest, and gives the account as it is then.
 async fn apply(app: &App, session: &mut Session, user: &UserId, changes: AccountChanges) -> Result<User> {
     let filled = |value: Option<Option<String>>| value.map(|text| text.filter(|text| !text.is_empty()));
-    let basics = Basics {
-        name: filled(changes.name),
-        avatar: filled(changes.avatar),
-        custom_data: changes.custom_data,
-    };
+    let basics =
+        Basics { name: filled(changes.name), avatar: filled(changes.avatar), custom_data: changes.custom_data };
     users::set_basics(session, user, basics, app.now()).await?;
     Ok(users::find(session, user).await?.ok_or(Code::EntityNotFound)?)
 }

@@ -55,8 +55,14 @@ pub const ALL: &[Listed] = &[
 pub struct VerificationHeaders;
 
 impl utoipa::IntoParams for VerificationHeaders {
-    fn into_params(_: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>) -> Vec<utoipa::openapi::path::Parameter> {
-        use utoipa::openapi::{Object, Required, path::{ParameterBuilder, ParameterIn}, schema::{SchemaType, Type}};
+    fn into_params(
+        _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        use utoipa::openapi::{
+            Object, Required,
+            path::{ParameterBuilder, ParameterIn},
+            schema::{SchemaType, Type},
+        };
         let parameter = |name: &str, text: &str| {
             ParameterBuilder::new()
                 .name(name)
@@ -68,7 +74,10 @@ impl utoipa::IntoParams for VerificationHeaders {
         };
         vec![
             parameter("Verification-Id", "The id of a verified record of the caller's own."),
-            parameter("logto-verification-id", "Another name of `Verification-Id`; both present and different count as none."),
+            parameter(
+                "logto-verification-id",
+                "Another name of `Verification-Id`; both present and different count as none.",
+            ),
         ]
     }
 }

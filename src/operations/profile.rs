@@ -33,7 +33,6 @@ macro_rules! optional_texts {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
         #[serde(rename_all = "camelCase")]
-        #[expect(missing_docs, reason = "the names are standard claims")]
         pub struct $name {
             $(
                 #[serde(skip_serializing_if = "Option::is_none")]

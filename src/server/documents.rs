@@ -42,9 +42,11 @@ pub fn openapi() -> OpenApi {
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("An access token of a user; for the management API, one of an application with the scope `all`."))
+        .description(Some(
+            "An access token of a user; for the management API, one of an application with the scope `all`.",
+        ))
         .build();
-    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer));
+    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
     document
 }
 

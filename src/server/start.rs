@@ -95,18 +95,17 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     };
     let sealer = Sealer::new(&master, &[])?;
     let codes = CodeKey::new(&master, &[])?;
-    let limits = PoolLimits {
-        connections: config.database.connections,
-        acquire_timeout: config.database.acquire_timeout(),
-    };
+    let limits =
+        PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
     let keys = load_keys(&db, &sealer, &*clock).await?;
     let settings = storage::settings::find(&mut db.read().await?).await?;
-    let templates = Templates::load(&config.messages, config.sms.otp_host.as_deref()).map_err(listed)?;
+    let templates =
+        Templates::load(&config.messages, config.sms.otp_host.as_deref()).map_err(|problems| listed(&problems))?;
     let channels = match &options.mailbox {
         Some((channels, _)) => channels.clone(),
-        None => Channels::from_config(&config.email, &config.sms).map_err(listed)?,
+        None => Channels::from_config(&config.email, &config.sms).map_err(|problems| listed(&problems))?,
     };
     let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let urls = Urls::new(&public_url);
@@ -131,7 +130,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     }))
 }
 
-fn listed(problems: Vec<String>) -> anyhow::Error {
+fn listed(problems: &[String]) -> anyhow::Error {
     anyhow::anyhow!("the configuration cannot be used:\n  - {}", problems.join("\n  - "))
 }
 
@@ -156,8 +155,9 @@ async fn load_keys(db: &Db, sealer: &Sealer, clock: &dyn Clock) -> Result<Arc<Ke
     }
     let (mut active, mut others) = (Vec::new(), Vec::new());
     for row in &stored {
-        let algorithm = SigningAlgorithm::parse(&row.algorithm)
-            .ok_or_else(|| anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm))?;
+        let algorithm = SigningAlgorithm::parse(&row.algorithm).ok_or_else(|| {
+            anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm)
+        })?;
         let pkcs8 = sealer.open("signing_keys", &row.kid, "private_key", &row.private_key)?;
         let key = SigningKey::from_pkcs8(algorithm, row.created_at, &pkcs8)?;
         if row.retired_at.is_none() { active.push(key) } else { others.push(key) }

@@ -45,7 +45,7 @@ fn cached(body: impl Serialize) -> HttpResponse {
 /// Describes the issuer `<public_url>/oidc`
 #[utoipa::path(operation_id = "GetOidcDiscovery", tag = "Tokens", responses((status = 200, description = "The document.", body = Discovery)))]
 #[get("/oidc/.well-known/openid-configuration")]
-pub async fn oidc(app: Data<App>) -> HttpResponse {
+pub async fn oidc_document(app: Data<App>) -> HttpResponse {
     let [_, issuer] = &app.urls.issuers;
     cached(document(&app, issuer, "/oidc/token", "/oidc/jwks"))
 }
@@ -53,7 +53,7 @@ pub async fn oidc(app: Data<App>) -> HttpResponse {
 /// Describes the issuer `<public_url>/`
 #[utoipa::path(operation_id = "GetDiscovery", tag = "Tokens", responses((status = 200, description = "The document.", body = Discovery)))]
 #[get("/.well-known/openid-configuration")]
-pub async fn root(app: Data<App>) -> HttpResponse {
+pub async fn root_document(app: Data<App>) -> HttpResponse {
     let [issuer, _] = &app.urls.issuers;
     cached(document(&app, issuer, "/oauth/token", "/.well-known/jwks.json"))
 }
@@ -69,7 +69,7 @@ pub struct Jwks {
 /// Lists the keys that sign tokens
 #[utoipa::path(operation_id = "GetJwks", tag = "Tokens", responses((status = 200, description = "The keys.", body = Jwks)))]
 #[get("/.well-known/jwks.json")]
-pub async fn jwks(app: Data<App>) -> HttpResponse {
+pub async fn root_jwks(app: Data<App>) -> HttpResponse {
     cached(app.keys.jwks())
 }
 

@@ -13,8 +13,8 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
     service
         .service(token::oidc_token)
         .service(token::oauth_token)
-        .service(discovery::oidc)
-        .service(discovery::root)
-        .service(discovery::jwks)
+        .service(discovery::oidc_document)
+        .service(discovery::root_document)
+        .service(discovery::root_jwks)
         .service(discovery::oidc_jwks);
 }

@@ -1,6 +1,9 @@
 //! Errors of OAuth endpoints: `error` and `error_description` (RFC 6749 5.2), with our `code` and `message` beside them.
 
-use actix_web::{HttpResponse, http::{StatusCode, header}};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
 use serde::Serialize;
 
 use crate::{domain::refusal::Refusal, error::Error};

@@ -64,12 +64,11 @@ impl<O: Operation> FromRequest for Gate<O> {
 
 /// The record a request presents: one value, in one header or the same in both; anything else is none.
 fn presented(request: &HttpRequest) -> Option<RecordKey> {
-    let mut values = HEADERS.iter().flat_map(|name| {
+    let mut values = HEADERS.iter().filter_map(|name| {
         let mut lines = request.headers().get_all(*name);
         let first = lines.next();
         // A header that stands twice never matches (contract 2.2).
-        let text = if lines.next().is_some() { Some("") } else { first.map(|value| value.to_str().unwrap_or_default()) };
-        text
+        if lines.next().is_some() { Some("") } else { first.map(|value| value.to_str().unwrap_or_default()) }
     });
     let first = values.next()?;
     if values.any(|other| other != first) {

@@ -184,6 +184,9 @@ mod tests {
     fn locks_double_up_to_a_day() {
         let policy = SentinelPolicy::default();
         let minutes = |locks| lock_length(policy, locks).as_secs() / 60;
-        assert_eq!([minutes(0), minutes(1), minutes(2), minutes(6), minutes(7), minutes(60)], [15, 30, 60, 960, 1440, 1440]);
+        assert_eq!(
+            [minutes(0), minutes(1), minutes(2), minutes(6), minutes(7), minutes(60)],
+            [15, 30, 60, 960, 1440, 1440]
+        );
     }
 }

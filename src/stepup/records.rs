@@ -40,10 +40,7 @@ impl Fresh {
     /// What the owner is told.
     #[must_use]
     pub fn created(&self) -> RecordCreated {
-        RecordCreated {
-            verification_record_id: self.id.expose().to_owned(),
-            expires_at: self.expires_at.to_iso(),
-        }
+        RecordCreated { verification_record_id: self.id.expose().to_owned(), expires_at: self.expires_at.to_iso() }
     }
 }
 

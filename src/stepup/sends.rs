@@ -30,12 +30,14 @@ pub async fn count(app: &App, session: &mut Session, user: &UserId, recipient: &
         rows::hold(session, subject, now).await?;
     }
     let limits = &app.config.limits;
-    let tally =
-        rows::count(session, &hash, user, now.minus(RECIPIENT_WINDOW), now.minus(USER_WINDOW)).await?;
+    let tally = rows::count(session, &hash, user, now.minus(RECIPIENT_WINDOW), now.minus(USER_WINDOW)).await?;
     let gap = Duration::from_secs(limits.send_gap_seconds);
     let waits = [
         tally.latest_of_pair.map(|latest| latest.plus(gap)),
-        tally.first_to_recipient.filter(|_| tally.to_recipient >= limits.sends_per_recipient).map(|at| at.plus(RECIPIENT_WINDOW)),
+        tally
+            .first_to_recipient
+            .filter(|_| tally.to_recipient >= limits.sends_per_recipient)
+            .map(|at| at.plus(RECIPIENT_WINDOW)),
         tally.first_by_user.filter(|_| tally.by_user >= limits.sends_per_user).map(|at| at.plus(USER_WINDOW)),
     ];
     if let Some(until) = waits.into_iter().flatten().max().filter(|until| *until > now) {

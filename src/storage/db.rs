@@ -33,7 +33,10 @@ pub struct Db {
 #[derive(Clone, Debug)]
 enum Pools {
     /// One writer, several readers: SQLite takes one writer at a time, and waiting in our queue is fairer than in its own.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
     Postgres(PgPool),
 }
 

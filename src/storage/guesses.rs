@@ -15,12 +15,7 @@ pub struct Guard {
 }
 
 /// Takes the pair's lock for the rest of the transaction.
-pub async fn hold(
-    session: &mut Session,
-    user: &UserId,
-    method: &'static str,
-    now: Timestamp,
-) -> sqlx::Result<Guard> {
+pub async fn hold(session: &mut Session, user: &UserId, method: &'static str, now: Timestamp) -> sqlx::Result<Guard> {
     let sql = "insert into guess_guards (user_id, method, touched_at, locked_until, locks, failures_in_a_row)
                values ($1, $2, $3, 0, 0, 0)
                on conflict (user_id, method) do update set touched_at = excluded.touched_at

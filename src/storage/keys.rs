@@ -20,7 +20,8 @@ pub struct StoredKey {
 
 /// Every key, newest first.
 pub async fn list(session: &mut Session) -> sqlx::Result<Vec<StoredKey>> {
-    let sql = "select kid, algorithm, private_key, created_at, retired_at from signing_keys order by created_at desc, kid";
+    let sql =
+        "select kid, algorithm, private_key, created_at, retired_at from signing_keys order by created_at desc, kid";
     session.fetch_all(sql, ()).await
 }
 

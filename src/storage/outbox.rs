@@ -25,7 +25,8 @@ pub struct NewMessage<'a> {
 
 /// Adds a message.
 pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result<()> {
-    let sql = "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at)
+    let sql =
+        "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at)
                values ($1, $2, $3, $4, $5, 0, $6, $7, $8)";
     let NewMessage { id, kind, template, user, sealed, now, next_attempt_at, expires_at } = message;
     session.execute(sql, (id, kind, template, user, sealed, now, next_attempt_at, expires_at)).await.map(drop)

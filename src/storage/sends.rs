@@ -43,13 +43,7 @@ pub async fn count(
 }
 
 /// Counts one.
-pub async fn add(
-    session: &mut Session,
-    id: &str,
-    recipient: &[u8],
-    user: &UserId,
-    now: Timestamp,
-) -> sqlx::Result<()> {
+pub async fn add(session: &mut Session, id: &str, recipient: &[u8], user: &UserId, now: Timestamp) -> sqlx::Result<()> {
     let sql = "insert into sends (id, recipient_hash, user_id, at) values ($1, $2, $3, $4)";
     session.execute(sql, (id, recipient, user, now)).await.map(drop)
 }

@@ -116,12 +116,7 @@ pub async fn set_email(
 }
 
 /// Sets or clears the primary phone: E.164 digits.
-pub async fn set_phone(
-    session: &mut Session,
-    user: &UserId,
-    phone: Option<&str>,
-    now: Timestamp,
-) -> sqlx::Result<u64> {
+pub async fn set_phone(session: &mut Session, user: &UserId, phone: Option<&str>, now: Timestamp) -> sqlx::Result<u64> {
     let sql = "update users set primary_phone = $2, updated_at = $3 where id = $1";
     session.execute(sql, (user, phone, now)).await
 }
@@ -145,7 +140,8 @@ pub async fn set_password(
     algorithm: &str,
     now: Timestamp,
 ) -> sqlx::Result<u64> {
-    let sql = "update users set password_digest = $2, password_algorithm = $3, password_updated_at = $4, updated_at = $4
+    let sql =
+        "update users set password_digest = $2, password_algorithm = $3, password_updated_at = $4, updated_at = $4
                where id = $1";
     session.execute(sql, (user, digest, algorithm, now)).await
 }
@@ -184,12 +180,7 @@ pub struct Basics {
 }
 
 /// Changes name, avatar and custom data.
-pub async fn set_basics(
-    session: &mut Session,
-    user: &UserId,
-    basics: Basics,
-    now: Timestamp,
-) -> sqlx::Result<u64> {
+pub async fn set_basics(session: &mut Session, user: &UserId, basics: Basics, now: Timestamp) -> sqlx::Result<u64> {
     let sql = "update users set
                  name = case when $2 then $3 else name end,
                  avatar = case when $4 then $5 else avatar end,

@@ -80,6 +80,9 @@ fn challenge(refusal: &Refusal) -> Option<String> {
                 refusal.code.sentence()
             )
         }
-        _ => format!(r#"Bearer realm="countersign", error="invalid_token", error_description="{}""#, refusal.code.sentence()),
+        _ => format!(
+            r#"Bearer realm="countersign", error="invalid_token", error_description="{}""#,
+            refusal.code.sentence()
+        ),
     })
 }

@@ -81,7 +81,9 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.extensions().get::<Self>().cloned();
-        std::future::ready(caller.ok_or_else(|| Error::Failed(anyhow::anyhow!("this route is not behind `authenticate`"))))
+        std::future::ready(
+            caller.ok_or_else(|| Error::Failed(anyhow::anyhow!("this route is not behind `authenticate`"))),
+        )
     }
 }
 

@@ -72,7 +72,8 @@ impl actix_web::FromRequest for Languages {
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let cookies = text("cookie").unwrap_or_default();
-        let cookie = cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == "_logto");
+        let cookie =
+            cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == "_logto");
         let query = url::form_urlencoded::parse(request.query_string().as_bytes());
         let locales: Vec<String> =
             query.filter(|(name, _)| name == "locale").map(|(_, value)| value.into_owned()).collect();

@@ -84,11 +84,11 @@ fn issue(error: &ValidationError<'_>, document: &Value, root: &Value) -> Issue {
         ValidationErrorKind::Required { property } => {
             let expected = expected_of(document, root, &path, property).unwrap_or_else(|| "string".to_owned());
             path.push(property.clone());
-            invalid_type(path, expected, "undefined")
+            invalid_type(path, &expected, "undefined")
         }
         ValidationErrorKind::Type { kind } => {
             let expected = expected(&serde_json::to_value(kind_names(kind)).unwrap_or_default());
-            invalid_type(path, expected, received(instance))
+            invalid_type(path, &expected, received(instance))
         }
         ValidationErrorKind::MinLength { limit } | ValidationErrorKind::MinItems { limit } => Issue {
             code: "too_small",
@@ -114,7 +114,7 @@ fn issue(error: &ValidationError<'_>, document: &Value, root: &Value) -> Issue {
             code: "invalid_enum_value",
             path,
             message: "Invalid enum value".to_owned(),
-            more: vec![("options", options.clone()), ("received", json!(received(instance)))],
+            more: vec![("options", (**options).clone()), ("received", json!(received(instance)))],
         },
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
             if instance.get("type").is_some() || !instance.is_object() {
@@ -131,7 +131,7 @@ fn bound(code: &'static str, path: Vec<Value>, word: &str, name: &'static str, l
     Issue { code, path, message: format!("Number must be {word} {limit}"), more }
 }
 
-fn invalid_type(path: Vec<Value>, expected: String, received: &str) -> Issue {
+fn invalid_type(path: Vec<Value>, expected: &str, received: &str) -> Issue {
     Issue {
         code: "invalid_type",
         path,

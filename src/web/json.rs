@@ -87,7 +87,8 @@ pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8], kind: Kind) -> Result
         Kind::Form if bytes != b"{}" => {
             let pairs: Vec<(String, String)> =
                 serde_urlencoded::from_bytes(bytes).map_err(|_| Code::MalformedJson.refuse())?;
-            let members: Map<String, Value> = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+            let members: Map<String, Value> =
+                pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
             let text = serde_json::to_vec(&members).map_err(anyhow::Error::from)?;
             parse_json(&text)
         }

@@ -15,13 +15,8 @@ use crate::domain::refusal::Code;
 pub const ALWAYS: &[Code] = &[Code::Internal, Code::Unavailable];
 
 /// Routes with a body.
-pub const BODY: &[Code] = &[
-    Code::InvalidInput,
-    Code::MalformedJson,
-    Code::InvalidRequest,
-    Code::BodyTooLarge,
-    Code::UnsupportedMediaType,
-];
+pub const BODY: &[Code] =
+    &[Code::InvalidInput, Code::MalformedJson, Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType];
 
 /// Routes of a signed-in user.
 pub const USER: &[Code] = &[
