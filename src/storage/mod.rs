@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod claims;
 mod db;
 pub mod guesses;
 pub mod keys;
