@@ -6,6 +6,7 @@ pub mod applications;
 pub mod audit;
 pub mod claims;
 mod db;
+pub mod directory;
 pub mod guesses;
 pub mod keys;
 pub mod outbox;
