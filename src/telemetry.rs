@@ -44,7 +44,8 @@ fn install(level: &str, is_human: bool) {
 fn filter(level: &str, rust_log: Option<String>) -> (EnvFilter, Option<String>) {
     let own = |problem| {
         let text = format!("warn,countersign={level}");
-        let filter = EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::INFO.into()));
+        let filter =
+            EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::INFO.into()));
         (filter, problem)
     };
     match rust_log.map(EnvFilter::try_new) {

@@ -40,6 +40,7 @@ pub enum Command {
 }
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch each")]
 pub struct Create {
     #[command(flatten)]
     config: ConfigFile,
@@ -111,7 +112,8 @@ pub async fn create(app: &App, new: New) -> Result<(Application, Option<String>)
     let mut session = app.db.write().await?;
     applications::add(&mut session, &application).await?;
     if let Some(secret) = &secret {
-        applications::add_secret(&mut session, &application.id, &digest(secret.as_bytes()), "Default secret", now).await?;
+        applications::add_secret(&mut session, &application.id, &digest(secret.as_bytes()), "Default secret", now)
+            .await?;
     }
     let actor = Actor { user: None, application: Some(&application.id), client: None };
     let data = json!({ "type": application.kind, "by": "command line" });

@@ -27,10 +27,14 @@ use crate::{
         id::{ApplicationId, UserId},
         user::User,
     },
-    management::users::new::NewUser,
+    management::users::NewUser,
     server::{self, Options},
     signin::issue::{self, USER_SCOPES},
-    storage, telemetry,
+    storage::{
+        self,
+        directory::{self, Filter},
+    },
+    telemetry,
 };
 
 const USUAL_PORT: u16 = 3000;
@@ -66,10 +70,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = configure(data, arguments.port)?;
     telemetry::start(&config.log);
     let key_file = data.join("countersign.key");
-    let master_key = if key_file.exists() { MasterKey::read_file(&key_file)? } else { MasterKey::generate_file(&key_file)? };
+    let master_key =
+        if key_file.exists() { MasterKey::read_file(&key_file)? } else { MasterKey::generate_file(&key_file)? };
     let (channels, mailbox) = Channels::to_mailbox(MAILBOX);
-    let options =
-        Options { master_key: Some(master_key), mailbox: Some((channels, mailbox)), ..Options::default() };
+    let options = Options { master_key: Some(master_key), mailbox: Some((channels, mailbox)), ..Options::default() };
     let signals = Signals::take()?;
     let running = server::start(config, options).await?;
     let (url, app) = (running.url(), running.app.clone());
@@ -109,7 +113,9 @@ fn free_port(asked: Option<u16>) -> u16 {
     if TcpListener::bind((Ipv4Addr::LOCALHOST, USUAL_PORT)).is_ok() {
         return USUAL_PORT;
     }
-    output::tell(format_args!("port {USUAL_PORT} is taken by another program; a free one is used instead (choose with --port)"));
+    output::tell(format_args!(
+        "port {USUAL_PORT} is taken by another program; a free one is used instead (choose with --port)"
+    ));
     0
 }
 
@@ -119,7 +125,8 @@ async fn demo(app: &App, file: &Path) -> anyhow::Result<(Demo, User, &'static st
     let mut session = app.db.read().await?;
     let (mut application, mut user) = (None, None);
     if let Some(kept) = kept {
-        application = storage::applications::find(&mut session, &kept.application).await?.map(|found| (found.id, kept.secret));
+        application =
+            storage::applications::find(&mut session, &kept.application).await?.map(|found| (found.id, kept.secret));
         user = storage::users::find(&mut session, &kept.user).await?;
     }
     drop(session);
@@ -128,13 +135,14 @@ async fn demo(app: &App, file: &Path) -> anyhow::Result<(Demo, User, &'static st
         None => add_application(app).await?,
     };
     let (user, password) = match user {
-        Some(user) => match password_of(app, &user).await? {
-            Some(password) => (user, password),
-            None => {
+        Some(user) => {
+            if let Some(password) = password_of(app, &user).await? {
+                (user, password)
+            } else {
                 output::tell("the demo user has a password of yours now and stays as it is; here is another one");
                 add_user(app).await?
             }
-        },
+        }
         None => add_user(app).await?,
     };
     let demo = Demo { application, secret, user: user.id.clone() };
@@ -145,7 +153,8 @@ async fn demo(app: &App, file: &Path) -> anyhow::Result<(Demo, User, &'static st
 /// Which of the tour's two passwords the user has.
 async fn password_of(app: &App, user: &User) -> anyhow::Result<Option<&'static str>> {
     for password in PASSWORDS {
-        if app.hasher.verify(SecretString::from(password), user.stored_password()).await?.matches && !user.is_suspended {
+        if app.hasher.verify(SecretString::from(password), user.stored_password()).await?.matches && !user.is_suspended
+        {
             return Ok(Some(password));
         }
     }
@@ -169,7 +178,7 @@ async fn add_application(app: &App) -> anyhow::Result<(ApplicationId, String)> {
 async fn add_user(app: &App) -> anyhow::Result<(User, &'static str)> {
     let [password, _] = PASSWORDS;
     let mut session = app.db.read().await?;
-    let taken = storage::users::count(&mut session).await?;
+    let taken = directory::count(&mut session, &Filter::All).await?;
     drop(session);
     for number in 1..=taken + 1 {
         let suffix = if number == 1 { String::new() } else { number.to_string() };

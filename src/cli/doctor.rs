@@ -77,7 +77,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for problem in problems {
         findings.add("configuration", Err(problem));
     }
-    let sealer = config.keys.master_key_file.as_deref().filter(|file| file.exists()).and_then(|file| master_key(&mut findings, file));
+    let sealer = config
+        .keys
+        .master_key_file
+        .as_deref()
+        .filter(|file| file.exists())
+        .and_then(|file| master_key(&mut findings, file));
     database(&mut findings, &config, sealer.as_ref()).await;
     channels(&mut findings, &config).await;
     issuers(&mut findings, &config).await;
@@ -99,7 +104,9 @@ async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Seal
         findings.add(
             "database",
             match folder.filter(|folder| !folder.is_dir()) {
-                Some(folder) => Err(format!("the folder {} is not there; make it, or change database.url", folder.display())),
+                Some(folder) => {
+                    Err(format!("the folder {} is not there; make it, or change database.url", folder.display()))
+                }
                 None => Ok(format!("{path} is not there yet; the first start makes it")),
             },
         );
@@ -115,7 +122,8 @@ async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Seal
         Ok(false) => {
             return findings.add(
                 "database",
-                Err("it answers, but its schema is not up to date; run `countersign migrate`, or start the service".to_owned()),
+                Err("it answers, but its schema is not up to date; run `countersign migrate`, or start the service"
+                    .to_owned()),
             );
         }
         Err(error) => return findings.add("database", Err(error.to_string())),
@@ -132,11 +140,11 @@ async fn signing_keys(findings: &mut Findings, db: &Db, sealer: Option<&Sealer>)
     };
     clock(findings, keys.iter().map(|key| key.created_at).max());
     let Some(sealer) = sealer else { return };
-    let sealed = keys.iter().find(|key| server::keys::open(key, sealer).is_err());
+    let unreadable = keys.iter().find(|key| server::keys::open(key, sealer).is_err());
     let active = keys.iter().filter(|key| key.retired_at.is_none()).count();
     findings.add(
         "signing keys",
-        match sealed {
+        match unreadable {
             Some(key) => Err(format!(
                 "the key {} does not open with this master key; put the master key there with which the database was made",
                 key.kid
@@ -170,7 +178,10 @@ async fn channels(findings: &mut Findings, config: &Config) {
                 findings.add(name, outcome.map_err(mend));
             }
             if channels.sms.is_none() {
-                findings.add("sms", Ok("not configured: text messages are answered with 501 connector.not_found".to_owned()));
+                findings.add(
+                    "sms",
+                    Ok("not configured: text messages are answered with 501 connector.not_found".to_owned()),
+                );
             }
         }
         Err(problems) => {

@@ -18,12 +18,17 @@ use super::{ConfigFile, offline, output};
 use crate::{
     app::App,
     audit::Actor,
-    domain::refusal::{Code, Refusal},
+    domain::{
+        identifier::{EmailAddress, Username},
+        refusal::{Code, Refusal},
+        user::User,
+        username::UsernamePolicy,
+    },
     error::{Error, Result},
-    management::users::new::{self, NewUser, Prepared},
+    management::users::{self, NewUser, Prepared},
     storage::{
-        Session, claims,
-        claims::{Holder, Identifiers},
+        Session,
+        directory::{self, Exact, Filter},
         settings,
     },
     web::json::{Kind, parse},
@@ -54,8 +59,55 @@ struct Candidate {
     prepared: Prepared,
 }
 
+/// What makes an account the one it is: each unique, in the form that is compared.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Identifiers {
+    username: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    external_id: Option<String>,
+}
+
+impl Identifiers {
+    fn of_new(new: &NewUser, policy: &UsernamePolicy) -> Result<Self> {
+        let phone = new.primary_phone.as_ref().map(|phone| phone.normalized().ok_or(Code::InvalidPhone)).transpose()?;
+        Ok(Self {
+            username: new.username.as_ref().map(|name| policy.key(name)),
+            email: new.primary_email.as_ref().map(EmailAddress::key),
+            phone: phone.map(|phone| phone.as_str().to_owned()),
+            external_id: new.external_id.as_ref().map(|id| id.as_str().to_owned()),
+        })
+    }
+
+    fn of_user(user: &User, policy: &UsernamePolicy) -> Self {
+        Self {
+            username: user
+                .username
+                .as_deref()
+                .and_then(|name| Username::parse(name).ok())
+                .map(|name| policy.key(&name)),
+            email: user
+                .primary_email
+                .as_deref()
+                .and_then(|text| EmailAddress::parse(text).ok())
+                .map(|email| email.key()),
+            phone: user.primary_phone.clone(),
+            external_id: user.external_id.clone(),
+        }
+    }
+
+    /// The accounts that hold one of these; there are four at most.
+    async fn holders(&self, session: &mut Session, policy: &UsernamePolicy) -> Result<Vec<Self>> {
+        let Self { username, email, phone, external_id } = self.clone();
+        let exact = Exact { id: None, username_key: username, email_key: email, phone, external_id };
+        let users = directory::list(session, &Filter::Exact(Box::new(exact)), 4, 0).await?;
+        Ok(users.iter().map(|user| Self::of_user(user, policy)).collect())
+    }
+}
+
 struct Import<'a> {
     app: &'a App,
+    policy: UsernamePolicy,
     report: BufWriter<File>,
     counts: Counts,
 }
@@ -73,7 +125,8 @@ pub async fn run(config: &ConfigFile, file: &Path, report: Option<PathBuf>, as_j
     });
     let report = File::create(&report_path).with_context(|| format!("cannot write {}", report_path.display()))?;
     let app = offline::app(config.load()?).await?;
-    let mut import = Import { app: &app, report: BufWriter::new(report), counts: Counts::default() };
+    let policy = settings::find(&mut app.db.read().await?).await?.sign_in_experience.username_policy;
+    let mut import = Import { app: &app, policy, report: BufWriter::new(report), counts: Counts::default() };
     let mut lines = Lines { source: BufReader::new(source), number: 0 };
     loop {
         let batch = lines.take(BATCH).with_context(|| format!("cannot read {}", file.display()))?;
@@ -118,16 +171,16 @@ impl Import<'_> {
         drop(session);
         let mut imported = 0;
         let mut session = self.app.db.write().await?;
-        for candidate in candidates {
+        for Candidate { number, identifiers, prepared } in candidates {
             // Lines of this very batch may clash, so it is asked again.
-            match judge(&candidate.identifiers, &claims::holders(&mut session, &candidate.identifiers).await?) {
+            match judge(&identifiers, &identifiers.holders(&mut session, &self.policy).await?) {
                 Ok(true) => {
                     let actor = Actor { user: None, application: None, client: None };
-                    new::create(self.app, &mut session, candidate.prepared, actor).await?;
+                    users::create(self.app, &mut session, prepared, actor).await?;
                     imported += 1;
                 }
                 Ok(false) => self.counts.existing += 1,
-                Err(refusal) => self.refuse(candidate.number, &refusal)?,
+                Err(refusal) => self.refuse(number, &refusal)?,
             }
         }
         session.commit().await?;
@@ -142,20 +195,13 @@ impl Import<'_> {
             return Err(Code::BodyTooLarge.into());
         }
         let new: NewUser = parse(&line.bytes, Kind::Json)?;
-        let policy = settings::find(session).await?.sign_in_experience.username_policy;
-        let phone = new.primary_phone.as_ref().map(|phone| phone.normalized().ok_or(Code::InvalidPhone)).transpose()?;
-        let identifiers = Identifiers {
-            username_key: new.username.as_ref().map(|name| policy.key(name)),
-            email_key: new.primary_email.as_ref().map(crate::domain::identifier::EmailAddress::key),
-            primary_phone: phone.map(|phone| phone.as_str().to_owned()),
-            external_id: new.external_id.as_ref().map(|id| id.as_str().to_owned()),
-        };
+        let identifiers = Identifiers::of_new(&new, &self.policy)?;
         if identifiers == Identifiers::default() {
             let mut refusal = Code::InvalidInput.refuse();
             refusal.details = Some("a line needs a username, primaryEmail, primaryPhone or externalId".to_owned());
             return Err(refusal.into());
         }
-        if !judge(&identifiers, &claims::holders(session, &identifiers).await?)? {
+        if !judge(&identifiers, &identifiers.holders(session, &self.policy).await?)? {
             return Ok(None);
         }
         Ok(Some(Candidate { number: line.number, identifiers, prepared: new.prepare(self.app).await? }))
@@ -170,16 +216,18 @@ impl Import<'_> {
     }
 }
 
+type Part = fn(&Identifiers) -> &Option<String>;
+
 /// Whether the account is to be created: false when it is there already. Refused when others hold a part of it.
-fn judge(wanted: &Identifiers, holders: &[Holder]) -> Result<bool, Refusal> {
-    let parts: [(fn(&Identifiers) -> &Option<String>, Code); 4] = [
-        (|of| &of.username_key, Code::UsernameInUse),
-        (|of| &of.email_key, Code::EmailInUse),
-        (|of| &of.primary_phone, Code::PhoneInUse),
+fn judge(wanted: &Identifiers, holders: &[Identifiers]) -> Result<bool, Refusal> {
+    let parts: [(Part, Code); 4] = [
+        (|of| &of.username, Code::UsernameInUse),
+        (|of| &of.email, Code::EmailInUse),
+        (|of| &of.phone, Code::PhoneInUse),
         (|of| &of.external_id, Code::ExternalIdInUse),
     ];
     let given = || parts.iter().filter(|(part, _)| part(wanted).is_some());
-    let holds = |holder: &Holder, part: fn(&Identifiers) -> &Option<String>| part(&holder.identifiers) == part(wanted);
+    let holds = |holder: &Identifiers, part: Part| part(holder) == part(wanted);
     match holders {
         [] => Ok(true),
         [only] if given().all(|(part, _)| holds(only, *part)) => Ok(false),

@@ -18,7 +18,7 @@ pub fn commands(url: &str, access_token: &str) -> String {
         .replace("{second}", second)
 }
 
-const TEMPLATE: &str = r##"
+const TEMPLATE: &str = r#"
 URL='{url}'
 AUTH='Authorization: Bearer {token}'
 JSON='Content-Type: application/json'
@@ -49,4 +49,4 @@ curl -s "$URL/api/my-account/primary-email" -H "$AUTH" -H "$JSON" -H "Verificati
 
 # 5. See the account.
 curl -s "$URL/api/my-account" -H "$AUTH"; echo
-"##;
+"#;

@@ -4,16 +4,19 @@ use std::{io::Read, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{ConfigFile, import, offline, output};
 use crate::{
     app::App,
-    audit::Actor,
+    audit::{self, Actor},
     domain::{id::UserId, user::User},
     error::Result,
-    management::users::new::{self, NewUser},
-    storage::users,
+    management::users::{self as management, NewUser},
+    storage::{
+        directory::{self, Filter},
+        records, sessions, users,
+    },
     web::json::{Kind, parse},
 };
 
@@ -22,7 +25,7 @@ use crate::{
 pub enum Command {
     /// Create a user
     Create(Box<Create>),
-    /// List users, oldest first
+    /// List users, newest first
     List {
         #[command(flatten)]
         config: ConfigFile,
@@ -105,13 +108,15 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 pub async fn create(app: &App, new: NewUser) -> Result<User> {
     let prepared = new.prepare(app).await?;
     let mut session = app.db.write().await?;
-    let user = new::create(app, &mut session, prepared, Actor { user: None, application: None, client: None }).await?;
+    let user =
+        management::create(app, &mut session, prepared, Actor { user: None, application: None, client: None }).await?;
     session.commit().await?;
     Ok(user)
 }
 
 async fn create_one(arguments: Create) -> anyhow::Result<()> {
-    let Create { config, username, email, phone, name, external_id, password, password_stdin, json: as_json } = arguments;
+    let Create { config, username, email, phone, name, external_id, password, password_stdin, json: as_json } =
+        arguments;
     let mut members = Map::new();
     let phone = phone.map(|phone| phone.trim_start_matches('+').to_owned());
     let texts = [
@@ -149,7 +154,7 @@ fn read_password() -> anyhow::Result<SecretString> {
 
 async fn list(config: &ConfigFile, limit: i64, offset: i64, as_json: bool) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
-    let list = users::list(&mut app.db.read().await?, limit, offset).await?;
+    let list = directory::list(&mut app.db.read().await?, &Filter::All, limit, offset).await?;
     app.db.close().await;
     if as_json {
         output::print_json(&list.iter().map(User::to_json).collect());
@@ -165,8 +170,18 @@ async fn list(config: &ConfigFile, limit: i64, offset: i64, as_json: bool) -> an
 
 async fn suspend(config: &ConfigFile, id: UserId, is_suspended: bool) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
+    let now = app.now();
+    let mut session = app.db.write().await?;
+    let found = users::set_suspended(&mut session, &id, is_suspended, now).await?;
+    anyhow::ensure!(found == 1, "there is no user {id}");
+    if is_suspended {
+        records::revoke_all(&mut session, &id, now).await?;
+        sessions::end_all(&mut session, &id, None, now).await?;
+    }
+    let kind = if is_suspended { "user.suspended" } else { "user.unsuspended" };
     let actor = Actor { user: Some(&id), application: None, client: None };
-    crate::management::users::changes::set_suspended(&app, &id, is_suspended, actor).await.map_err(offline::told)?;
+    audit::write(&app, &mut session, kind, actor, json!({ "by": "command line" })).await?;
+    session.commit().await?;
     app.db.close().await;
     output::tell(format_args!("{id} is {}", if is_suspended { "suspended" } else { "no longer suspended" }));
     Ok(())

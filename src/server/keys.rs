@@ -41,9 +41,8 @@ pub async fn load(db: &Db, sealer: &Sealer, clock: &dyn Clock) -> Result<Arc<Key
 
 /// A stored key, unsealed.
 pub fn open(row: &StoredKey, sealer: &Sealer) -> Result<SigningKey> {
-    let algorithm = SigningAlgorithm::parse(&row.algorithm).ok_or_else(|| {
-        anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm)
-    })?;
+    let algorithm = SigningAlgorithm::parse(&row.algorithm)
+        .ok_or_else(|| anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm))?;
     let pkcs8 = sealer.open("signing_keys", &row.kid, "private_key", &row.private_key)?;
     SigningKey::from_pkcs8(algorithm, row.created_at, &pkcs8)
 }

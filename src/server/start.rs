@@ -24,11 +24,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     crypto::{
-        digest::CodeKey,
-        hasher::Hasher,
-        issuers::TrustedIssuers,
-        master_key::MasterKey,
-        random::SystemRandom,
+        digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, master_key::MasterKey, random::SystemRandom,
         sealer::Sealer,
     },
     domain::id::Random,
@@ -119,9 +115,10 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
-    let keys = match options.is_offline {
-        true => keys::throw_away(&db, &*clock).await?,
-        false => keys::load(&db, &sealer, &*clock).await?,
+    let keys = if options.is_offline {
+        keys::throw_away(&db, &*clock).await?
+    } else {
+        keys::load(&db, &sealer, &*clock).await?
     };
     let settings = storage::settings::find(&mut db.read().await?).await?;
     let templates =

@@ -4,7 +4,6 @@
 
 pub mod applications;
 pub mod audit;
-pub mod claims;
 mod db;
 pub mod directory;
 pub mod guesses;
