@@ -2,4 +2,20 @@
 
 // `cfg(test)` tells clippy that helpers, too, may unwrap.
 #[cfg(test)]
+mod account;
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod floors;
+#[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod verifications;

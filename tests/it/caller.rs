@@ -1,0 +1,115 @@
+//! Who the caller is (contract 2.1, D3).
+
+use serde_json::json;
+
+use crate::harness::{Answer, TestApp};
+
+#[tokio::test]
+async fn tokens_are_judged_before_anything_else() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let url = app.url("/api/my-account");
+    let with = |value: &str| app.http.get(&url).header("authorization", value);
+    let missing = Answer::of(app.http.get(&url)).await.expect("401 auth.authorization_header_missing");
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer realm=\"countersign\""));
+    let answer = Answer::of(with("Basic abc")).await.expect("401 auth.authorization_token_type_not_supported");
+    assert_eq!(answer.json()["data"], json!({ "supportedTypes": ["Bearer"] }));
+    Answer::of(with("bearer x")).await.expect("401 auth.authorization_token_type_not_supported");
+    for token in ["", "x", "a.b.c", &user.token[..user.token.len() - 3]] {
+        let answer = Answer::of(with(&format!("Bearer {token}"))).await.expect("401 auth.unauthorized");
+        assert!(answer.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+    }
+    let narrow = user.with_token(user.new_token(&app.application, &["profile"]).await);
+    narrow.get("/api/my-account").await.expect("403 auth.forbidden");
+    // Before the body is looked at.
+    let answer = app.http.post(app.url("/api/verifications/password/verify")).body("{");
+    Answer::of(answer).await.expect("401 auth.authorization_header_missing");
+}
+
+#[tokio::test]
+async fn suspension_deletion_and_sign_out_count_from_the_next_request() {
+    let app = TestApp::start().await;
+    for sql in [
+        "update users set is_suspended = true where id = $1",
+        "delete from users where id = $1",
+        "update sessions set ended_at = 1 where user_id = $1",
+    ] {
+        let user = app.user().await;
+        user.get("/api/my-account").await.expect("200");
+        let mut session = app.write().await;
+        session.execute(sql, (&user.id,)).await.unwrap();
+        session.commit().await.unwrap();
+        user.get("/api/my-account").await.expect("401 auth.unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn a_token_expires_after_an_hour() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    app.advance(3599);
+    user.get("/api/my-account").await.expect("200");
+    app.advance(10);
+    user.get("/api/my-account").await.expect("401 auth.unauthorized");
+}
+
+#[tokio::test]
+async fn a_management_token_is_no_users_token_and_the_other_way_round() {
+    let app = TestApp::start().await;
+    let (user, manager) = (app.user().await, app.manager().await);
+    manager.get("/api/my-account").await.expect("401 auth.unauthorized");
+    let answer = Answer::of(app.http.get(app.url("/api/my-account")).bearer_auth(&manager.token)).await;
+    answer.expect("401 auth.unauthorized");
+    user.get("/api/my-account").await.expect("200");
+}
+
+#[tokio::test]
+async fn the_switched_off_account_centre_answers_after_the_token_and_before_the_body() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    app.change_settings(|settings| settings.account_center.enabled = false).await;
+    for path in ["/api/verifications/password", "/api/my-account/password"] {
+        user.post(path, json!([])).await.expect("400 account_center.not_enabled");
+    }
+    let answer = Answer::of(app.http.get(app.url("/api/my-account"))).await;
+    answer.expect("401 auth.authorization_header_missing");
+}
+
+#[tokio::test]
+async fn clients_must_show_their_secret_at_the_token_endpoint() {
+    let app = TestApp::start().await;
+    let url = app.url("/oidc/token");
+    let form = [("grant_type", "client_credentials"), ("resource", "https://default.logto.app/api")];
+    let id = app.application.as_str();
+    let wrong = app.http.post(&url).form(&form).basic_auth(id, Some("wrong"));
+    let answer = Answer::of(wrong).await.expect("401 oidc.invalid_client");
+    assert_eq!(answer.json()["error"], "invalid_client");
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Basic"));
+    let in_body = [form[0], form[1], ("client_id", id), ("client_secret", "wrong")];
+    let answer = Answer::of(app.http.post(&url).form(&in_body)).await.expect("401 oidc.invalid_client");
+    assert_eq!(answer.header("www-authenticate"), None);
+    let none = [form[0], form[1], ("client_id", id)];
+    Answer::of(app.http.post(&url).form(&none)).await.expect("401 oidc.invalid_client");
+    let json = json!({ "grant_type": "client_credentials", "audience": format!("{}/api", app.running.url()),
+        "client_id": id, "client_secret": app.management_secret });
+    let answer = Answer::of(app.http.post(app.url("/oauth/token")).json(&json)).await.expect("200");
+    assert_eq!(answer.json()["scope"], "all");
+    let target = [form[0], ("resource", "https://elsewhere.example"), ("client_id", id)];
+    let request = app.http.post(&url).form(&target).basic_auth(id, Some(&app.management_secret));
+    Answer::of(request).await.expect("400 oidc.invalid_target");
+}
+
+#[tokio::test]
+async fn discovery_names_issuers_and_keys() {
+    let app = TestApp::start().await;
+    for (path, issuer) in [
+        ("/.well-known/openid-configuration", app.url("/")),
+        ("/oidc/.well-known/openid-configuration", app.url("/oidc")),
+    ] {
+        let document = Answer::of(app.http.get(app.url(path))).await.expect("200").json();
+        assert_eq!(document["issuer"], issuer);
+        let keys = Answer::of(app.http.get(document["jwks_uri"].as_str().unwrap())).await.json();
+        assert_eq!(keys["keys"][0]["alg"], "ES256");
+        assert!(keys["keys"][0].get("d").is_none());
+    }
+}

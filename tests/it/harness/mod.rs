@@ -1,0 +1,200 @@
+//! Starts a real server on a free port with a database of its own, and speaks HTTP to it through actors with verbs.
+//!
+//! SQLite by default; `COUNTERSIGN_TEST_POSTGRES=postgres://user@host/db` runs the same tests on PostgreSQL, each in a database of
+//! its own.
+
+mod actors;
+mod database;
+
+use std::{sync::Arc, time::Duration};
+
+use countersign::{
+    app::App,
+    channels::{Channels, mailbox::Mailbox},
+    clock::{Clock, ManualClock},
+    config::Config,
+    crypto::master_key::MasterKey,
+    domain::{id::ApplicationId, message::Message, time::Timestamp},
+    server::{self, Options, Running},
+    storage::{Session, applications::Application},
+};
+
+pub use actors::{Answer, Service, User};
+pub use database::TestDatabase;
+
+/// 2026-11-20T12:00:00Z: every test begins then.
+pub const START: Timestamp = Timestamp(1_795_176_000_000);
+
+/// A running server and what a test may look at.
+pub struct TestApp {
+    pub running: Running,
+    pub clock: Arc<ManualClock>,
+    pub mailbox: Arc<Mailbox>,
+    pub http: reqwest::Client,
+    pub database: Arc<TestDatabase>,
+    pub application: ApplicationId,
+    pub management_secret: String,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With a configuration of the test's own.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let mut config = config(&database);
+        change(&mut config);
+        let (channels, mailbox) = Channels::to_mailbox(1000);
+        let clock = Arc::new(ManualClock::new(START));
+        Self::launch(config, database, clock, Some((channels, mailbox.clone())), mailbox, None).await
+    }
+
+    /// With the channels the configuration names, instead of the mailbox.
+    pub async fn start_with_channels(change: impl FnOnce(&mut Config)) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let mut config = config(&database);
+        change(&mut config);
+        let (_, mailbox) = Channels::to_mailbox(1);
+        Self::launch(config, database, Arc::new(ManualClock::new(START)), None, mailbox, None).await
+    }
+
+    /// A second node on the same database, clock, mailbox and public URL.
+    pub async fn second_node(&self) -> Self {
+        let mut config = config(&self.database);
+        config.server.public_url = Some(self.running.url());
+        let channels = Channels { email: Some(self.mailbox.clone()), sms: Some(self.mailbox.clone()) };
+        let mailbox = Some((channels, self.mailbox.clone()));
+        let known = Some((self.application.clone(), self.management_secret.clone()));
+        Self::launch(config, self.database.clone(), self.clock.clone(), mailbox, self.mailbox.clone(), known).await
+    }
+
+    async fn launch(
+        config: Config,
+        database: Arc<TestDatabase>,
+        clock: Arc<ManualClock>,
+        channels: Option<(Channels, Arc<Mailbox>)>,
+        mailbox: Arc<Mailbox>,
+        known: Option<(ApplicationId, String)>,
+    ) -> Self {
+        let options = Options {
+            clock: Some(clock.clone()),
+            random: None,
+            master_key: Some(MasterKey::from_bytes([7; 32])),
+            mailbox: channels,
+        };
+        let running = server::start(config, options).await.expect("the server starts");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let (application, management_secret) = match known {
+            Some(known) => known,
+            None => add_application(&running.app, "first-party", false).await,
+        };
+        Self { running, clock, mailbox, http, database, application, management_secret }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.running.url())
+    }
+
+    pub fn app(&self) -> &App {
+        &self.running.app
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// A write session, for looking into and arranging the database.
+    pub async fn write(&self) -> Session {
+        self.app().db.write().await.unwrap()
+    }
+
+    /// A single number from the database.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        self.app().db.read().await.unwrap().fetch_value(sql, ()).await.unwrap()
+    }
+
+    /// The newest code that went to `to`.
+    pub fn code_for(&self, to: &str) -> String {
+        let messages = self.mailbox.messages();
+        let same = |one: &str| one.trim_start_matches('+').eq_ignore_ascii_case(to.trim_start_matches('+'));
+        let found = messages.iter().find(|message| same(&message.to));
+        found.and_then(|message| message.payload.code.clone()).unwrap_or_else(|| panic!("no code went to {to}"))
+    }
+
+    /// Waits until a message of that kind was delivered.
+    pub async fn wait_for_message(&self, fits: impl Fn(&Message) -> bool) -> Message {
+        for _ in 0..500 {
+            if let Some(message) = self.mailbox.messages().into_iter().find(|message| fits(message)) {
+                return message;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the message did not come");
+    }
+
+    pub async fn user(&self) -> User<'_> {
+        User::create(self, &["openid", "profile", "email", "phone", "address", "custom_data", "identities"]).await
+    }
+
+    /// A third-party application.
+    pub async fn third_party(&self) -> ApplicationId {
+        add_application(&self.running.app, "third-party", true).await.0
+    }
+
+    /// The management API's client, with a token.
+    pub async fn manager(&self) -> Service<'_> {
+        Service::sign_in(self).await
+    }
+
+    pub async fn change_settings(&self, change: impl FnOnce(&mut countersign::domain::settings::Settings)) {
+        use countersign::storage::settings;
+        let mut session = self.write().await;
+        let mut now = settings::lock(&mut session).await.unwrap();
+        change(&mut now);
+        settings::set(&mut session, &now).await.unwrap();
+        session.commit().await.unwrap();
+    }
+}
+
+fn config(database: &TestDatabase) -> Config {
+    let mut config = Config::default();
+    config.server.bind = "127.0.0.1:0".parse().unwrap();
+    config.server.workers = Some(1);
+    config.server.shutdown_seconds = 1;
+    config.database.url = database.url();
+    config.database.connections = 6;
+    config.database.acquire_timeout_ms = 20_000;
+    config.hashing.memory_kib = 64;
+    config.hashing.passes = 1;
+    config.hashing.threads = 1;
+    config
+}
+
+async fn add_application(app: &App, name: &str, is_third_party: bool) -> (ApplicationId, String) {
+    use countersign::{crypto::digest::digest, storage::applications};
+    let application = Application {
+        id: ApplicationId::random(&*app.random),
+        name: name.to_owned(),
+        description: None,
+        kind: "MachineToMachine".to_owned(),
+        is_third_party,
+        is_management: !is_third_party,
+        allow_token_exchange: !is_third_party,
+        oidc_client_metadata: Default::default(),
+        custom_data: Default::default(),
+        created_at: app.now(),
+    };
+    let secret = "the-secret-of-a-test-application".to_owned();
+    let mut session = app.db.write().await.unwrap();
+    applications::add(&mut session, &application).await.unwrap();
+    let hash = digest(secret.as_bytes());
+    applications::add_secret(&mut session, &application.id, &hash, "first", app.now()).await.unwrap();
+    session.commit().await.unwrap();
+    (application.id, secret)
+}
