@@ -37,12 +37,12 @@ macro_rules! optional_texts {
             $(
                 #[serde(skip_serializing_if = "Option::is_none")]
                 #[schema(nullable = false)]
-                pub $field: Option<ProfileText>,
+                $field: Option<ProfileText>,
             )*
             $(
                 #[serde(skip_serializing_if = "Option::is_none")]
                 #[schema(nullable = false)]
-                pub $more: Option<$kind>,
+                $more: Option<$kind>,
             )?
         }
     };

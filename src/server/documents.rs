@@ -35,6 +35,11 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
         (name = "Verifications", description = "Proving that the owner is here now."),
         (name = "My account", description = "The caller's own account."),
         (name = "Tokens", description = "Issuing access tokens, and the keys that sign them."),
+        (name = "Users", description = "For operators: accounts."),
+        (name = "Applications", description = "For operators: who may ask for tokens."),
+        (name = "Account center", description = "For operators: what users may see and change of their own account."),
+        (name = "Sign-in experience", description = "For operators: policies and languages."),
+        (name = "Subject tokens", description = "For trusted back ends: tickets for a user's access token."),
         (name = "Operation", description = "For those who run the service."),
     ),
 )]
