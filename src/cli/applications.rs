@@ -2,19 +2,18 @@
 
 use std::process::ExitCode;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{ConfigFile, offline, output};
 use crate::{
     app::App,
     audit::{self, Actor},
-    crypto::digest::digest,
-    domain::{
-        application::ApplicationType,
-        id::{ApplicationId, random_text},
-    },
+    domain::{application::ApplicationType, id::ApplicationId},
     error::Result,
+    management::applications::{self as management, NewApplication},
     storage::applications::{self, Application},
+    web::json::{Kind, parse},
 };
 
 /// Create, list and delete client applications
@@ -56,11 +55,11 @@ pub struct Create {
     /// May use the management API
     #[arg(long)]
     management: bool,
-    /// May exchange subject tokens for tokens of users
+    /// May not exchange subject tokens for tokens of users
     #[arg(long)]
-    token_exchange: bool,
+    no_token_exchange: bool,
     /// Belongs to somebody else, and may not change accounts
-    #[arg(long, conflicts_with_all = ["management", "token_exchange"])]
+    #[arg(long, conflicts_with = "management")]
     third_party: bool,
     /// Print one JSON object: id, secret
     #[arg(long)]
@@ -83,59 +82,30 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An application to be created.
-pub struct New {
-    pub name: String,
-    pub description: Option<String>,
-    pub kind: ApplicationType,
-    pub is_third_party: bool,
-    pub is_management: bool,
-    pub allow_token_exchange: bool,
-}
-
 /// Creates an application, with a secret where it can keep one.
-pub async fn create(app: &App, new: New) -> Result<(Application, Option<String>)> {
-    let now = app.now();
-    let application = Application {
-        id: ApplicationId::random(&*app.random),
-        name: new.name,
-        description: new.description,
-        kind: new.kind.name().to_owned(),
-        is_third_party: new.is_third_party,
-        is_management: new.is_management,
-        allow_token_exchange: new.allow_token_exchange,
-        oidc_client_metadata: sqlx::types::Json::default(),
-        custom_data: sqlx::types::Json::default(),
-        created_at: now,
-    };
-    let secret = new.kind.is_confidential().then(|| random_text(&*app.random, 32));
+pub async fn create(app: &App, new: NewApplication) -> Result<(Application, Option<SecretString>)> {
     let mut session = app.db.write().await?;
-    applications::add(&mut session, &application).await?;
-    if let Some(secret) = &secret {
-        applications::add_secret(&mut session, &application.id, &digest(secret.as_bytes()), "Default secret", now)
-            .await?;
-    }
-    let actor = Actor { user: None, application: Some(&application.id), client: None };
-    let data = json!({ "type": application.kind, "by": "command line" });
-    audit::write(app, &mut session, "application.created", actor, data).await?;
+    let actor = Actor { user: None, application: None, client: None };
+    let created = management::create(app, &mut session, new, actor).await?;
     session.commit().await?;
-    Ok((application, secret))
+    Ok(created)
 }
 
 async fn create_one(arguments: Create) -> anyhow::Result<()> {
-    let Create { config, name, description, kind, management, token_exchange, third_party, json: as_json } = arguments;
-    let app = offline::app(config.load()?).await?;
-    let new = New {
-        name,
-        description,
-        kind,
-        is_third_party: third_party,
-        is_management: management,
-        allow_token_exchange: token_exchange,
-    };
+    let new = json!({
+        "name": arguments.name,
+        "description": arguments.description,
+        "type": arguments.kind,
+        "isThirdParty": arguments.third_party,
+        "isManagement": arguments.management,
+        "customClientMetadata": { "allowTokenExchange": !(arguments.no_token_exchange || arguments.third_party) },
+    });
+    let new: NewApplication = parse(&serde_json::to_vec(&new)?, Kind::Json).map_err(offline::told)?;
+    let app = offline::app(arguments.config.load()?).await?;
     let (application, secret) = create(&app, new).await.map_err(offline::told)?;
     app.db.close().await;
-    if as_json {
+    let secret = secret.as_ref().map(ExposeSecret::expose_secret);
+    if arguments.json {
         output::print_json(&json!({ "id": application.id, "secret": secret }));
     } else {
         output::print(format_args!("id      {}", application.id));

@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    applications::{self, New},
-    output,
+    applications, output,
     run::{self, Signals},
     tour::{self, PASSWORDS},
 };
@@ -23,11 +22,10 @@ use crate::{
     config::Config,
     crypto::master_key::MasterKey,
     domain::{
-        application::ApplicationType,
         id::{ApplicationId, UserId},
         user::User,
     },
-    management::users::NewUser,
+    management::{applications::NewApplication, users::NewUser},
     server::{self, Options},
     signin::issue::{self, USER_SCOPES},
     storage::{
@@ -162,16 +160,10 @@ async fn password_of(app: &App, user: &User) -> anyhow::Result<Option<&'static s
 }
 
 async fn add_application(app: &App) -> anyhow::Result<(ApplicationId, String)> {
-    let new = New {
-        name: "Demo".to_owned(),
-        description: None,
-        kind: ApplicationType::MachineToMachine,
-        is_third_party: false,
-        is_management: true,
-        allow_token_exchange: true,
-    };
+    let new: NewApplication =
+        serde_json::from_value(json!({ "name": "Demo", "type": "MachineToMachine", "isManagement": true }))?;
     let (application, secret) = applications::create(app, new).await?;
-    Ok((application.id, secret.unwrap_or_default()))
+    Ok((application.id, secret.map(|secret| secret.expose_secret().to_owned()).unwrap_or_default()))
 }
 
 /// The first of demo, demo2, demo3, … that is free.
