@@ -16,6 +16,8 @@ mod harness;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod verifications;

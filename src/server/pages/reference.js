@@ -38,7 +38,7 @@ function typeOf(schema) {
 
 function limits(schema) {
   schema = resolve(schema);
-  const said = [["minLength", "at least", " characters"], ["maxLength", "at most", " characters"], ["minimum", "from", ""], ["maximum", "to", ""], ["default", "default", ""]];
+  const said = [["minLength", "length from", ""], ["maxLength", "length to", ""], ["minimum", "from", ""], ["maximum", "to", ""], ["default", "default", ""]];
   return said.filter(([key]) => schema[key] !== undefined).map(([key, before, after]) => `${before} ${JSON.stringify(schema[key])}${after}`).join(", ");
 }
 
@@ -83,7 +83,7 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 function curl(method, path, operation, parameters, body) {
   const query = parameters.filter((parameter) => parameter.in === "query" && parameter.required).map((parameter) => `${parameter.name}=${example(parameter.schema || {})}`);
   const target = location.origin + path.replace(/\{([^}]+)\}/g, (_, name) => `$${name}`) + (query.length ? `?${query.join("&")}` : "");
-  const lines = [`curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}"${target}"`];
+  const lines = [`curl ${method === "get" || (method === "post" && body) ? "" : `-X ${method.toUpperCase()} `}"${target}"`];
   if (operation.security?.length) lines.push('-H "Authorization: Bearer $TOKEN"');
   if (parameters.some((parameter) => parameter.name === "Verification-Id")) lines.push('-H "Verification-Id: $RECORD"');
   if (body?.type === "application/json") lines.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body.example))}`);
@@ -106,11 +106,12 @@ function responses(operation) {
   return table(Object.entries(operation.responses || {}).sort().map(([status, answer]) => {
     answer = resolve(answer);
     const content = Object.values(answer.content || {})[0];
+    const errors = +status >= 400 ? Object.entries(content?.examples || {}) : [];
+    if (errors.length) {
+      return [make("span", "status", status), errors.map(([name, one]) => make("p", "", make("code", "", resolve(one).value?.code || name), " ", ...inline(resolve(one).value?.message || "")))];
+    }
     const cell = [make("p", "", ...inline(answer.description || ""))];
-    const errors = Object.entries(content?.examples || {});
-    if (errors.length && +status >= 400) {
-      cell.push(make("ul", "", ...errors.map(([name, one]) => make("li", "", make("code", "", resolve(one).value?.code || name), ` ${resolve(one).value?.message || ""}`))));
-    } else if (content?.schema && +status < 400 && (members(content.schema).length || resolve(content.schema).type === "array")) {
+    if (content?.schema && +status < 400 && (members(content.schema).length || resolve(content.schema).type === "array")) {
       const details = make("details", "", make("summary", "", typeOf(content.schema)), sample(JSON.stringify(content.example ?? example(content.schema), null, 2)));
       details.open = true;
       cell.push(details);
@@ -121,7 +122,7 @@ function responses(operation) {
 
 function show(path, method, item, operation) {
   const parameters = [...(item.parameters || []), ...(operation.parameters || [])].map(resolve);
-  const section = make("section", "", make("h3", "", operation.summary || operation.operationId));
+  const section = make("section", "", make("h3", "", ...inline(operation.summary || operation.operationId)));
   section.id = operation.operationId;
   section.append(make("p", "path", make("span", `method ${method}`, method), " ", make("code", "", path)), prose(operation.description));
   if (parameters.length) {
@@ -153,7 +154,7 @@ async function start() {
   for (const [tag, { about, list }] of groups) {
     if (!list.length) continue;
     const links = list.map(([path, method, , operation]) => {
-      const link = make("a", "", make("span", `method ${method}`, method), operation.summary || path);
+      const link = make("a", "", make("span", `method ${method}`, method), make("span", "", ...inline(operation.summary || path)));
       link.href = `#${operation.operationId}`;
       link.dataset.text = `${tag} ${method} ${path} ${operation.summary} ${operation.operationId}`.toLowerCase();
       return link;
