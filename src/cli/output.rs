@@ -43,6 +43,9 @@ pub fn deliver(text: &str, out: Option<&Path>, check: Option<&Path>, how: &str) 
         return Ok(());
     }
     if let Some(path) = out {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
         return write_whole(path, text);
     }
     print(text.trim_end());

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
+
 use super::{
     ConfigFile, output,
     run::{self, Signals},
@@ -24,6 +26,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::start(&config.log);
     let missing = missing(&config);
     anyhow::ensure!(missing.is_empty(), "the service cannot start:\n  - {}", missing.join("\n  - "));
+    if let Some(path) = arguments.ready_file.as_ref().filter(|path| path.exists()) {
+        // Whoever waits for the file must not find that of an earlier start.
+        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
     let signals = Signals::take()?;
     let running = server::start(config, server::Options::default()).await?;
     let (address, url) = (running.address, running.url());

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Place, Service, mode, read_until};
 
-/// Starts `dev --json`, and gives what it printed.
+/// Starts `dev --json`, and gives what it printed. The log, with all there is in it, goes to `log`.
 fn start(place: &Place) -> (Service, Value) {
     let mut command = place.command(&["dev", "--port", "0", "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let log = std::fs::File::create(place.path("log")).unwrap();
+    let mut child = command.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let printed = read_until(child.stdout.take().unwrap(), "}");
     let shown: Value = serde_json::from_str(&printed).unwrap();
     let url = shown["url"].as_str().unwrap().to_owned();
@@ -77,6 +78,13 @@ async fn the_main_job_works_in_development() {
     let record = caller.verify_password("ninety nine red balloons").await;
     let body = json!({ "email": "new@example.com", "newIdentifierVerificationRecordId": proof });
     assert_eq!(caller.post("/api/my-account/primary-email", Some(&record), body).await.0, 204);
+
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.lines().count() > 5 && log.contains("/api/my-account/primary-email"), "{log}");
+    let code = code.as_str().unwrap();
+    for secret in [code, proof, &record, "red balloons", "correct horse", &caller.token, "new@example.com", "$argon2"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
 
     let page = caller.http.get(mailbox).header("accept", "text/html").send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
