@@ -14,6 +14,8 @@ mod gates;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod management;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod races;
