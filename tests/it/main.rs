@@ -14,10 +14,16 @@ mod gates;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod issuers;
+#[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod storage;
 #[cfg(test)]
 mod verifications;
