@@ -18,6 +18,8 @@ mod issuers;
 #[cfg(test)]
 mod languages;
 #[cfg(test)]
+mod management;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod program;
