@@ -1,12 +1,15 @@
 //! The OpenAPI document, written from the routes, and the reference page that shows it.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        Content, OpenApi, RefOr, Required, Schema,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -60,7 +63,31 @@ pub fn openapi() -> OpenApi {
         ))
         .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    let optional: HashSet<String> = components
+        .schemas
+        .iter()
+        .filter(|(_, schema)| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty()))
+        .map(|(name, _)| format!("#/components/schemas/{name}"))
+        .collect();
+    free_bodies(&mut document, &optional);
     document
+}
+
+/// A body all of whose members may be left out may be left out itself: no body counts as `{}` (contract 0.2).
+fn free_bodies(document: &mut OpenApi, optional: &HashSet<String>) {
+    let is_optional = |content: &RefOr<Content>| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(named)), .. }) = content else { return false };
+        optional.contains(&named.ref_location)
+    };
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body
+                && body.content.values().all(is_optional)
+            {
+                body.required = Some(Required::False);
+            }
+        }
+    }
 }
 
 /// Shows this document

@@ -67,18 +67,32 @@ fn by_parser(error: Option<&serde_path_to_error::Error<serde_json::Error>>) -> I
     Issue { code: "custom", path, message: "The value is not acceptable.".to_owned(), more: Vec::new() }
 }
 
+/// Whether some list stands where the schema wants something else.
+pub(super) fn has_misplaced_list<T: ToSchema>(value: &Value) -> bool {
+    let Some((_, validator)) = schema::<T>() else { return false };
+    let is_elsewhere = |error: &ValidationError<'_>| {
+        use ValidationErrorKind::{AnyOf, OneOfNotValid, Type};
+        error.instance().is_array() && matches!(error.kind(), Type { .. } | OneOfNotValid { .. } | AnyOf { .. })
+    };
+    validator.iter_errors(value).any(|error| is_elsewhere(&error))
+}
+
 fn by_schema<T: ToSchema>(value: &Value) -> Vec<Issue> {
+    let Some((document, validator)) = schema::<T>() else { return Vec::new() };
+    validator.iter_errors(value).take(MOST).map(|error| issue(&error, &document, value)).collect()
+}
+
+/// The published schema of `T`, and what judges by it.
+fn schema<T: ToSchema>() -> Option<(Value, jsonschema::Validator)> {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     let components: serde_json::Map<String, Value> =
         schemas.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
-    let Ok(Value::Object(mut document)) = serde_json::to_value(<T as PartialSchema>::schema()) else {
-        return Vec::new();
-    };
+    let Ok(Value::Object(mut document)) = serde_json::to_value(<T as PartialSchema>::schema()) else { return None };
     document.insert("components".to_owned(), json!({ "schemas": components }));
     let document = Value::Object(document);
-    let Ok(validator) = jsonschema::validator_for(&document) else { return Vec::new() };
-    validator.iter_errors(value).take(MOST).map(|error| issue(&error, &document, value)).collect()
+    let validator = jsonschema::validator_for(&document).ok()?;
+    Some((document, validator))
 }
 
 fn issue(error: &ValidationError<'_>, document: &Value, root: &Value) -> Issue {

@@ -8,7 +8,12 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// The same, where an empty text clears as null does (contract 0.4).
+/// Absent, or a value, but not null: for members that are published as not nullable.
+pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Like [`given`], where an empty text clears as null does (contract 0.4).
 pub fn clearable<'de, T: TryFrom<String>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T::Error: std::fmt::Display,

@@ -103,10 +103,17 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     match parsed {
+        Ok(_) if has_misplaced_list::<T>(bytes) => Err(malformed_or_misshapen::<T>(bytes, None)),
         Ok(value) if deserializer.end().is_ok() && bytes.trim_ascii_start().starts_with(b"{") => Ok(value),
         Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
         Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
     }
+}
+
+/// Whether a list stands where the published schema wants something else: the parser would take one for an object.
+fn has_misplaced_list<T: ToSchema>(bytes: &[u8]) -> bool {
+    // Looked at closely only where there may be a list.
+    bytes.contains(&b'[') && serde_json::from_slice(bytes).is_ok_and(|value| explain::has_misplaced_list::<T>(&value))
 }
 
 /// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.

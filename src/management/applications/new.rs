@@ -60,29 +60,43 @@ pub struct NewApplication {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OidcClientMetadata {
-    /// After signing in. Absolute URIs without a fragment (RFC 6749 3.1.2).
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    /// After signing in.
+    #[schema(value_type = Option<Vec<RedirectUri>>, max_items = 100)]
     redirect_uris: Uris,
     /// After signing out.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<RedirectUri>>, max_items = 100)]
     post_logout_redirect_uris: Uris,
 }
 
-/// At most 100 absolute URIs without a fragment.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(try_from = "Option<Vec<String>>")]
-struct Uris(Vec<String>);
+/// An absolute URI without a fragment (RFC 6749 3.1.2), and not of a scheme that runs code.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(try_from = "String")]
+#[schema(
+    max_length = 2048,
+    pattern = "^[A-Za-z][0-9A-Za-z+.-]*:[^\\s#]+$",
+    example = "https://app.example.com/callback"
+)]
+struct RedirectUri(String);
 
-impl TryFrom<Option<Vec<String>>> for Uris {
+impl TryFrom<String> for RedirectUri {
     type Error = &'static str;
 
-    fn try_from(uris: Option<Vec<String>>) -> Result<Self, Self::Error> {
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if is_redirect_uri(&text) { Ok(Self(text)) } else { Err("an absolute URI without a fragment") }
+    }
+}
+
+/// At most 100 of them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(try_from = "Option<Vec<RedirectUri>>")]
+struct Uris(Vec<RedirectUri>);
+
+impl TryFrom<Option<Vec<RedirectUri>>> for Uris {
+    type Error = &'static str;
+
+    fn try_from(uris: Option<Vec<RedirectUri>>) -> Result<Self, Self::Error> {
         let uris = uris.unwrap_or_default();
-        if uris.len() <= 100 && uris.iter().all(|uri| is_redirect_uri(uri)) {
-            Ok(Self(uris))
-        } else {
-            Err("at most 100 absolute URIs without a fragment")
-        }
+        if uris.len() <= 100 { Ok(Self(uris)) } else { Err("at most 100 URIs") }
     }
 }
 
