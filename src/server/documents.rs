@@ -1,6 +1,9 @@
 //! The OpenAPI document, written from the routes, and the reference page that shows it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
@@ -12,8 +15,16 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
-use super::routes;
+use super::{page::Page, routes};
 use crate::web::answer::ErrorBody;
+
+static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    Page::new(
+        include_str!("pages/reference.html"),
+        include_str!("pages/reference.css"),
+        include_str!("pages/reference.js"),
+    )
+});
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -90,11 +101,5 @@ pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
 #[utoipa::path(operation_id = "GetReference", tag = "Operation", responses((status = 200, description = "A page.", body = String, content_type = "text/html")))]
 #[get("/docs")]
 pub async fn reference() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            "content-security-policy",
-            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ))
-        .body(include_str!("reference.html"))
+    PAGE.answer()
 }

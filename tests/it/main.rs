@@ -22,6 +22,8 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod storage;
