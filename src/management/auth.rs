@@ -13,7 +13,10 @@ use actix_web::{
 use crate::{
     app::App,
     audit::Actor,
-    domain::{id::ApplicationId, refusal::Code},
+    domain::{
+        id::{ApplicationId, UserId},
+        refusal::Code,
+    },
     error::{Error, Result},
     signin::issue::MANAGEMENT_SCOPE,
     storage::applications,
@@ -30,6 +33,13 @@ pub struct Manager {
     pub application: Arc<ApplicationId>,
     /// Where the request comes from.
     pub client: Client,
+}
+
+impl Manager {
+    /// This manager, acting on the account of `user`.
+    pub fn about<'a>(&'a self, user: &'a UserId) -> Actor<'a> {
+        Actor { user: Some(user), ..Actor::from(self) }
+    }
 }
 
 impl<'a> From<&'a Manager> for Actor<'a> {

@@ -1,7 +1,7 @@
 //! Reading and changing one's account (contract 3, rows 1 and 2; 3.1, 3.2).
 
 use actix_web::{HttpResponse, get, patch, web::Data};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{VerificationHeaders, username::UpdateUsername};
@@ -20,11 +20,12 @@ use crate::{
     refusals,
     stepup::gate::Gate,
     storage::{
-        Session,
+        Session, settings,
         users::{self, Basics},
     },
     web::{
         caller::{Caller, Signed},
+        fields::{self, HttpUrl},
         json::Json,
     },
 };
@@ -128,35 +129,20 @@ pub async fn get(caller: Caller) -> HttpResponse {
 #[serde(rename_all = "camelCase")]
 pub struct AccountChanges {
     /// Display name; null or empty clears it.
-    #[serde(default, deserialize_with = "some")]
+    #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<String>, max_length = 128)]
     name: Option<Option<String>>,
     /// URL of a picture, http or https; null clears it.
-    #[serde(default, deserialize_with = "avatar")]
+    #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<String>, max_length = 2048, pattern = "^https?://[^\\s]+$")]
-    avatar: Option<Option<String>>,
+    avatar: Option<Option<HttpUrl>>,
     /// Needs a verification; null removes it.
-    #[serde(default, deserialize_with = "some")]
+    #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<Username>)]
     username: Option<Option<Username>>,
     /// Replaces the whole object.
     #[schema(value_type = Option<Object>)]
     custom_data: Option<Map<String, Value>>,
-}
-
-/// Present, be it null.
-fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
-}
-
-/// An http or https URL (contract D19).
-fn avatar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    let avatar = Option::<String>::deserialize(deserializer)?;
-    let fits = |text: &String| {
-        let has_scheme = text.starts_with("http://") || text.starts_with("https://");
-        has_scheme && !text.contains(char::is_whitespace) && url::Url::parse(text).is_ok()
-    };
-    if avatar.as_ref().is_none_or(fits) { Ok(Some(avatar)) } else { Err(D::Error::custom("an http or https URL")) }
 }
 
 impl AccountChanges {
@@ -175,11 +161,10 @@ impl AccountChanges {
     }
 
     fn require_short(&self) -> Result<()> {
-        let is_long = |value: &Option<Option<String>>, most: usize| {
-            value.as_ref().and_then(Option::as_ref).is_some_and(|text| text.chars().count() > most)
-        };
-        let name_is_long = self.username.as_ref().and_then(Option::as_ref).is_some_and(Username::exceeds_column);
-        if is_long(&self.name, 128) || is_long(&self.avatar, 2048) || name_is_long {
+        let name = self.name.iter().flatten().any(|name| name.chars().count() > 128);
+        let avatar = self.avatar.iter().flatten().any(|url| url.as_str().chars().count() > 2048);
+        let username = self.username.iter().flatten().any(Username::exceeds_column);
+        if name || avatar || username {
             return Err(Code::EntityValueTooLong.into());
         }
         Ok(())
@@ -221,7 +206,7 @@ pub async fn update(
         gate.check(&app).await?;
         let mut opened = gate.open(&app).await?;
         let before = opened.user().clone();
-        rename(&mut opened, &before, &caller, changes.username.as_ref().and_then(Option::as_ref), app.now()).await?;
+        rename(&mut opened, &before, changes.username.as_ref().and_then(Option::as_ref), app.now()).await?;
         let user = apply(&app, &mut opened, &before.id, changes).await?;
         opened.commit(&app, data).await?;
         user
@@ -236,14 +221,9 @@ pub async fn update(
 }
 
 /// Sets or removes the username, as the policy allows.
-async fn rename(
-    session: &mut Session,
-    user: &User,
-    caller: &Signed,
-    username: Option<&Username>,
-    now: Timestamp,
-) -> Result<()> {
-    let policy = &caller.settings.sign_in_experience.username_policy;
+async fn rename(session: &mut Session, user: &User, username: Option<&Username>, now: Timestamp) -> Result<()> {
+    // Held, so that the policy cannot change between the key that is made here and the commit.
+    let policy = settings::hold(session).await?.sign_in_experience.username_policy;
     match username {
         None if user.username.is_some() && user.sign_in_identifiers() <= 1 => return Err(Code::LastSignInMethod.into()),
         None => {}
@@ -256,9 +236,11 @@ async fn rename(
 
 /// Stores the rest, and gives the account as it is then.
 async fn apply(app: &App, session: &mut Session, user: &UserId, changes: AccountChanges) -> Result<User> {
-    let filled = |value: Option<Option<String>>| value.map(|text| text.filter(|text| !text.is_empty()));
-    let basics =
-        Basics { name: filled(changes.name), avatar: filled(changes.avatar), custom_data: changes.custom_data };
+    let basics = Basics {
+        name: changes.name.map(|name| name.filter(|name| !name.is_empty())),
+        avatar: changes.avatar.map(|url| url.map(String::from)),
+        custom_data: changes.custom_data,
+    };
     users::set_basics(session, user, basics, app.now()).await?;
     Ok(users::find(session, user).await?.ok_or(Code::EntityNotFound)?)
 }

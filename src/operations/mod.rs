@@ -4,7 +4,7 @@ mod account;
 mod email;
 mod password;
 mod phone;
-mod profile;
+pub mod profile;
 mod username;
 
 use utoipa_actix_web::service_config::ServiceConfig;

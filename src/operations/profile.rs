@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, patch, web::Data};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::account::visible_profile;
 use crate::{
@@ -61,6 +61,16 @@ optional_texts! {
     }
 }
 
+impl Profile {
+    /// Those members that are present.
+    pub fn members(&self) -> Result<Map<String, Value>> {
+        match serde_json::to_value(self).map_err(anyhow::Error::from)? {
+            Value::Object(members) => Ok(members),
+            _ => Err(Code::EntityInvalidInput.into()),
+        }
+    }
+}
+
 refusals!(Refused: [USER, BODY], FieldNotEditable, ScopeMissing, ThirdPartyForbidden, EntityNotFound);
 
 /// Changes the profile
@@ -77,9 +87,7 @@ pub async fn update(app: Data<App>, caller: Caller, Json(changes): Json<Profile>
         caller.require_scope("address")?;
     }
     caller.require_first_party()?;
-    let Value::Object(changes) = serde_json::to_value(&changes).map_err(anyhow::Error::from)? else {
-        return Err(Code::EntityInvalidInput.into());
-    };
+    let changes = changes.members()?;
     let names: Vec<String> = changes.keys().cloned().collect();
     let mut session = app.db.write().await?;
     let user = users::lock(&mut session, &caller.user.id).await?.ok_or(Code::EntityNotFound)?;

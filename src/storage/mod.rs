@@ -5,6 +5,7 @@
 pub mod applications;
 pub mod audit;
 mod db;
+pub mod directory;
 pub mod guesses;
 pub mod keys;
 pub mod outbox;

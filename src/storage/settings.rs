@@ -29,6 +29,14 @@ pub async fn lock(session: &mut Session) -> sqlx::Result<Settings> {
     find(session).await
 }
 
+/// Takes the row's lock for the rest of the transaction and gives the settings as they are: they do not change meanwhile.
+/// Whoever stores a username holds them, because what makes it unique follows from its policy.
+pub async fn hold(session: &mut Session) -> sqlx::Result<Settings> {
+    // An update locks the row on both engines.
+    session.execute("update settings set version = version where id = 'default'", ()).await?;
+    find(session).await
+}
+
 /// Stores both; call [`lock`] first.
 pub async fn set(session: &mut Session, settings: &Settings) -> sqlx::Result<()> {
     let sql = "update settings set account_center = $1, sign_in_experience = $2 where id = 'default'";

@@ -37,6 +37,7 @@ macro_rules! columns {
          u.last_sign_in_at, u.created_at, u.updated_at"
     };
 }
+pub(super) use columns;
 
 macro_rules! caller {
     ($where:literal) => {
@@ -203,6 +204,22 @@ pub async fn set_profile(
 ) -> sqlx::Result<u64> {
     let sql = "update users set profile = $2, updated_at = $3 where id = $1";
     session.execute(sql, (user, Json(profile), now)).await
+}
+
+/// Suspends the user, or takes the suspension back.
+pub async fn set_suspended(
+    session: &mut Session,
+    user: &UserId,
+    is_suspended: bool,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let sql = "update users set is_suspended = $2, updated_at = $3 where id = $1";
+    session.execute(sql, (user, is_suspended, now)).await
+}
+
+/// Removes the account with all that belongs to it; false when there was none.
+pub async fn delete(session: &mut Session, user: &UserId) -> sqlx::Result<bool> {
+    Ok(session.execute("delete from users where id = $1", (user,)).await? == 1)
 }
 
 /// Takes the row's lock for the rest of the transaction and gives the user as it is now: no other transaction changes it meanwhile.

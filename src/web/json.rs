@@ -97,6 +97,9 @@ pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8], kind: Kind) -> Result
 }
 
 fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
+    if has_nul(bytes) {
+        return Err(malformed_or_misshapen::<T>(bytes, None));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     match parsed {
@@ -104,6 +107,21 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
         Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
         Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
     }
+}
+
+/// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.
+fn has_nul(bytes: &[u8]) -> bool {
+    // Looked at closely only where it is written, or seems to be: a backslash may itself be escaped.
+    fn within(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(within),
+            Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || within(value)),
+            _ => false,
+        }
+    }
+    let is_written = bytes.windows(6).any(|window| window == br"\u0000");
+    is_written && serde_json::from_slice::<Value>(bytes).is_ok_and(|value| within(&value))
 }
 
 /// Why a body was not taken: no JSON object at all, or one of another shape.

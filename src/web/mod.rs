@@ -5,6 +5,8 @@ pub mod caller;
 pub mod client;
 pub mod edge;
 mod explain;
+pub mod fields;
 pub mod json;
 pub mod openapi;
+pub mod query;
 pub mod routes;
