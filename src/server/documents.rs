@@ -6,23 +6,26 @@ use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        Object, OpenApi, RefOr, ResponseBuilder, Type,
+        header::HeaderBuilder,
+        path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
 
 use super::routes;
-use crate::web::answer::ErrorBody;
+use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Countersign",
-        description = "Asks the owner of an account again before a risky action.\n\nA bearer token says that somebody signed in once. Verify the user (`/api/verifications/...`), and show the id of the verified record in the `Verification-Id` header of the operation it permits.",
+        description = "Asks the owner of an account again before a risky action.\n\nA bearer token says that somebody signed in once. Verify the user (`/api/verifications/...`), and show the id of the verified record in the `Verification-Id` header of the operation it permits.\n\nErrors have one shape, `ErrorBody`: decide by status and `code`, never by `message`. Every answer carries the id of the request in `Logto-Core-Request-Id`. Members of a body that are not listed here are ignored; no text may hold U+0000.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    components(schemas(ErrorBody)),
+    servers((url = "/", description = "This server.")),
+    components(schemas(ErrorBody, OauthErrorBody)),
     tags(
         (name = "Verifications", description = "Proving that the owner is here now."),
         (name = "My account", description = "The caller's own account."),
@@ -46,12 +49,31 @@ pub fn openapi() -> OpenApi {
             "An access token of a user; for the management API, one of an application with the scope `all`.",
         ))
         .build();
+    let client = Http::builder()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("Id and secret of an application (RFC 6749 2.3.1); both may stand in the body instead."))
+        .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    components.security_schemes.insert("client".to_owned(), SecurityScheme::Http(client).into());
+    document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()).for_each(tag);
     document
 }
 
+/// Adds the entity tag that every whole answer to GET carries, and the answer to one who has it already (contract 0.6).
+fn tag(operation: &mut Operation) {
+    let Some(RefOr::T(whole)) = operation.responses.responses.get_mut("200") else { return };
+    let mark = || HeaderBuilder::new().schema(Some(Object::with_type(Type::String)));
+    let header = mark().description(Some("The version of this answer; see `If-None-Match` (RFC 9110 13.1.2).")).build();
+    whole.headers.insert("ETag".to_owned(), RefOr::T(header.clone()));
+    let same = ResponseBuilder::new()
+        .description("The answer is the one that `If-None-Match` names; it is not sent again.")
+        .header("ETag", header)
+        .build();
+    operation.responses.responses.insert("304".to_owned(), RefOr::T(same));
+}
+
 /// Shows this document
-#[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = Object)))]
+#[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = std::collections::HashMap<String, serde_json::Value>)))]
 #[get("/api/openapi.json")]
 pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
     HttpResponse::Ok().json(&***document)

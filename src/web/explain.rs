@@ -1,7 +1,7 @@
 //! Says what is wrong with a body that did not fit, in the shape of contract 0.2, by holding it against the very schema
 //! that the OpenAPI document publishes.
 
-use jsonschema::{ValidationError, error::ValidationErrorKind};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -57,18 +57,29 @@ fn by_parser(error: Option<&serde_path_to_error::Error<serde_json::Error>>) -> I
     Issue { code: "custom", path, message: "The value is not acceptable.".to_owned(), more: Vec::new() }
 }
 
+/// Whether `value` has the shape that the document publishes for `T`.
+#[must_use]
+pub fn fits<T: ToSchema>(value: &Value) -> bool {
+    let Some((_, validator)) = validator::<T>() else { return true };
+    validator.is_valid(value)
+}
+
 fn by_schema<T: ToSchema>(value: &Value) -> Vec<Issue> {
+    let Some((document, validator)) = validator::<T>() else { return Vec::new() };
+    validator.iter_errors(value).take(MOST).map(|error| issue(&error, &document, value)).collect()
+}
+
+/// The published schema, and what holds values against it.
+fn validator<T: ToSchema>() -> Option<(Value, Validator)> {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     let components: serde_json::Map<String, Value> =
         schemas.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
-    let Ok(Value::Object(mut document)) = serde_json::to_value(<T as PartialSchema>::schema()) else {
-        return Vec::new();
-    };
+    let Ok(Value::Object(mut document)) = serde_json::to_value(<T as PartialSchema>::schema()) else { return None };
     document.insert("components".to_owned(), json!({ "schemas": components }));
     let document = Value::Object(document);
-    let Ok(validator) = jsonschema::validator_for(&document) else { return Vec::new() };
-    validator.iter_errors(value).take(MOST).map(|error| issue(&error, &document, value)).collect()
+    let validator = jsonschema::validator_for(&document).ok()?;
+    Some((document, validator))
 }
 
 fn issue(error: &ValidationError<'_>, document: &Value, root: &Value) -> Issue {

@@ -103,10 +103,37 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     match parsed {
-        Ok(value) if deserializer.end().is_ok() && bytes.trim_ascii_start().starts_with(b"{") => Ok(value),
+        Ok(value)
+            if deserializer.end().is_ok()
+                && bytes.trim_ascii_start().starts_with(b"{")
+                && !has_misplaced_array::<T>(bytes) =>
+        {
+            Ok(value)
+        }
         Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
         Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
     }
+}
+
+/// Whether an array stands where an object belongs: serde takes the members of a structure from an array too, in their order, which no
+/// schema says. Asked only of bodies in which some array occurs.
+fn has_misplaced_array<T: ToSchema>(bytes: &[u8]) -> bool {
+    has_array(bytes) && serde_json::from_slice::<Value>(bytes).is_ok_and(|value| !explain::fits::<T>(&value))
+}
+
+/// Whether a `[` stands outside of texts.
+fn has_array(json: &[u8]) -> bool {
+    let (mut in_text, mut is_escaped) = (false, false);
+    json.iter().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' if !in_text => return true,
+            _ => {}
+        }
+        false
+    })
 }
 
 /// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.
@@ -133,5 +160,45 @@ fn malformed_or_misshapen<T: ToSchema>(
         Ok(Value::Object(members)) if members.contains_key("__proto__") => Code::MalformedJson.into(),
         Ok(value @ (Value::Object(_) | Value::Array(_))) => explain::refuse::<T>(&value, "body", error).into(),
         Ok(_) | Err(_) => Code::MalformedJson.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    #[serde(default)]
+    struct Inner {
+        words: Vec<String>,
+    }
+
+    impl Default for Inner {
+        fn default() -> Self {
+            Self { words: vec!["none".to_owned()] }
+        }
+    }
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    struct Outer {
+        inner: Inner,
+    }
+
+    #[test]
+    fn an_array_is_taken_for_an_array_only() {
+        let outer = parse::<Outer>(br#"{"inner":{"words":["[","\""]}}"#, Kind::Json).unwrap();
+        assert_eq!(outer.inner.words, ["[", "\""]);
+        for body in [r#"{"inner":[]}"#, r#"{"inner":[["x"]]}"#, r#"{"inner":{"words":[1]}}"#] {
+            let error = parse::<Outer>(body.as_bytes(), Kind::Json).unwrap_err();
+            assert_eq!(error.shown().code, Code::InvalidInput, "{body}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_texts_are_no_arrays() {
+        assert!(!has_array(br#"{"a":"[\"[","b\\":"["}"#));
+        assert!(has_array(br#"{"a":"\\","b":[]}"#));
     }
 }

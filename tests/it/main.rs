@@ -6,6 +6,8 @@ mod account;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod floors;
@@ -15,6 +17,8 @@ mod gates;
 mod harness;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
