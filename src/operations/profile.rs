@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     refusals,
     storage::users,
-    web::{caller::Caller, json::Json},
+    web::{caller::Caller, fields, json::Json},
 };
 
 /// A text of a profile: at most 1024 characters.
@@ -35,12 +35,12 @@ macro_rules! optional_texts {
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $(
-                #[serde(skip_serializing_if = "Option::is_none")]
+                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
                 #[schema(nullable = false)]
                 pub $field: Option<ProfileText>,
             )*
             $(
-                #[serde(skip_serializing_if = "Option::is_none")]
+                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
                 #[schema(nullable = false)]
                 pub $more: Option<$kind>,
             )?

@@ -6,15 +6,13 @@ use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Object, OpenApi, RefOr, ResponseBuilder, Type,
-        header::HeaderBuilder,
-        path::Operation,
+        OpenApi,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
 
-use super::routes;
+use super::{refine, routes};
 use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
 
 #[derive(utoipa::OpenApi)]
@@ -55,21 +53,8 @@ pub fn openapi() -> OpenApi {
         .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
     components.security_schemes.insert("client".to_owned(), SecurityScheme::Http(client).into());
-    document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()).for_each(tag);
+    refine::apply(&mut document);
     document
-}
-
-/// Adds the entity tag that every whole answer to GET carries, and the answer to one who has it already (contract 0.6).
-fn tag(operation: &mut Operation) {
-    let Some(RefOr::T(whole)) = operation.responses.responses.get_mut("200") else { return };
-    let mark = || HeaderBuilder::new().schema(Some(Object::with_type(Type::String)));
-    let header = mark().description(Some("The version of this answer; see `If-None-Match` (RFC 9110 13.1.2).")).build();
-    whole.headers.insert("ETag".to_owned(), RefOr::T(header.clone()));
-    let same = ResponseBuilder::new()
-        .description("The answer is the one that `If-None-Match` names; it is not sent again.")
-        .header("ETag", header)
-        .build();
-    operation.responses.responses.insert("304".to_owned(), RefOr::T(same));
 }
 
 /// Shows this document

@@ -3,6 +3,7 @@
 mod documents;
 mod health;
 mod mailbox;
+mod refine;
 mod routes;
 mod start;
 
