@@ -39,3 +39,7 @@ pub mod management;
 pub mod jobs;
 
 pub mod server;
+
+pub mod telemetry;
+
+pub mod cli;

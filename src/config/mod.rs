@@ -3,9 +3,11 @@
 pub mod address;
 mod database;
 pub mod email;
+mod environment;
 mod hashing;
 mod keys;
 mod limits;
+mod log;
 pub mod messages;
 mod server;
 pub mod sms;
@@ -20,6 +22,7 @@ pub use database::DatabaseConfig;
 pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
+pub use log::{LogConfig, LogFormat};
 pub use server::ServerConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
@@ -42,11 +45,14 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// The log.
+    pub log: LogConfig,
     /// Issuers whose access tokens are welcome beside our own.
     pub trusted_issuers: Vec<trusted_issuers::TrustedIssuer>,
 }
 
-const PREFIX: &str = "COUNTERSIGN_";
+/// Every key with its meaning and default, commented out: a file to start from.
+pub const EXAMPLE: &str = include_str!("example.toml");
 
 impl Config {
     /// Reads `file` when given, then the environment over it.
@@ -71,23 +77,11 @@ impl Config {
             );
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
-        // Only COUNTERSIGN_<SECTION>__<KEY> is ours: other variables of that prefix are no keys.
-        let ours = environment
-            .into_iter()
-            .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|key| key.contains("__")))
-            .collect();
-        let environment = config::Environment::with_prefix("COUNTERSIGN")
-            .prefix_separator("_")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("server.trusted_proxies")
-            .source(Some(ours));
-        let config: Self = builder
-            .add_source(environment)
-            .build()
-            .and_then(config::Config::try_deserialize)
-            .context("the configuration cannot be used")?;
+        for (path, value) in environment::keys(environment) {
+            builder = builder.set_override(&path, value).with_context(|| format!("the configuration key {path}"))?;
+        }
+        let config: Self =
+            builder.build().and_then(config::Config::try_deserialize).context("the configuration cannot be used")?;
         let problems = config.problems();
         anyhow::ensure!(problems.is_empty(), "the configuration cannot be used:\n  - {}", problems.join("\n  - "));
         Ok(config)
@@ -100,7 +94,41 @@ impl Config {
         problems.extend(self.email.route().err().unwrap_or_default());
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
+        problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
         problems
     }
+
+    /// What production needs and is not there: one sentence each with the key, its shape and how to mend it.
+    #[must_use]
+    pub fn missing_for_production(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.server.public_url.is_none() {
+            missing.push(
+                "server.public_url is missing: write the URL under which clients reach this service, which is the issuer of \
+                 its tokens, such as public_url = \"https://accounts.example.com\" in [server], or set \
+                 COUNTERSIGN_SERVER__PUBLIC_URL"
+                    .to_owned(),
+            );
+        }
+        if self.keys.master_key_file.is_none() {
+            missing.push(
+                "keys.master_key_file is missing: make a key with `countersign keys generate --master countersign.key`, and \
+                 write master_key_file = \"countersign.key\" in [keys], or set COUNTERSIGN_KEYS__MASTER_KEY_FILE"
+                    .to_owned(),
+            );
+        }
+        if self.email.smtp_url.is_none() && self.email.hook_url.is_none() {
+            missing.push(
+                "email.smtp_url is missing: write the mail server, such as smtp_url = \"smtps://user:password@mail.example.com\", \
+                 and from = \"Example <no-reply@example.com>\" in [email], or hook_url for an HTTP endpoint that sends mail; in \
+                 the environment COUNTERSIGN_EMAIL__SMTP_URL and COUNTERSIGN_EMAIL__FROM"
+                    .to_owned(),
+            );
+        }
+        missing
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     blocklist::EmailBlocklistPolicy, method::Refusable, password_policy::PasswordPolicy, refusal::Code,
@@ -117,15 +117,23 @@ impl AccountCenter {
     }
 }
 
+/// A number from `LEAST` to `MOST`.
+fn within<'de, const LEAST: u32, const MOST: u32, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if (LEAST..=MOST).contains(&number) { Ok(number) } else { Err(D::Error::custom("out of range")) }
+}
+
 /// Life and tries of a code (contract 1.6, D7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VerificationCodePolicy {
     /// Seconds, 60 to 3600.
     #[schema(minimum = 60, maximum = 3600)]
+    #[serde(deserialize_with = "within::<60, 3600, _>")]
     pub expiration_duration: u32,
     /// Guesses a code takes, 1 to 100.
     #[schema(minimum = 1, maximum = 100)]
+    #[serde(deserialize_with = "within::<1, 100, _>")]
     pub max_retry_attempts: u32,
 }
 
@@ -141,9 +149,11 @@ impl Default for VerificationCodePolicy {
 pub struct SentinelPolicy {
     /// Failures in a rolling hour that lock the method.
     #[schema(minimum = 1, maximum = 1000)]
+    #[serde(deserialize_with = "within::<1, 1000, _>")]
     pub max_attempts: u32,
     /// Minutes of the first lock; each further lock is twice as long, up to a day.
     #[schema(minimum = 1, maximum = 1440)]
+    #[serde(deserialize_with = "within::<1, 1440, _>")]
     pub lockout_duration: u32,
 }
 
@@ -159,8 +169,22 @@ impl Default for SentinelPolicy {
 pub struct LanguageInfo {
     /// Whether the request's own languages count.
     pub auto_detect: bool,
-    /// What is used otherwise.
+    /// What is used otherwise: a language tag (BCP 47).
+    #[serde(deserialize_with = "language_tag")]
+    #[schema(max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
     pub fallback_language: String,
+}
+
+/// Letters and digits in groups, as language tags are written; at most 35 characters (RFC 5646 4.4.1).
+fn language_tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let tag = String::deserialize(deserializer)?;
+    let mut groups = tag.split('-');
+    let is_language = groups
+        .next()
+        .is_some_and(|group| (2..=3).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let are_groups =
+        groups.all(|group| (1..=8).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if tag.len() <= 35 && is_language && are_groups { Ok(tag) } else { Err(D::Error::custom("not a language tag")) }
 }
 
 impl Default for LanguageInfo {

@@ -1,6 +1,9 @@
 //! The management API (contract 4): users, applications, settings. Behind a token with scope `all`.
 
+pub mod applications;
 pub mod auth;
+mod settings;
+mod subject_tokens;
 pub mod users;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,5 +19,15 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(users::password::update)
         .service(users::password::verify)
         .service(users::password::has)
-        .service(users::suspend);
+        .service(users::suspend)
+        .service(applications::create_application)
+        .service(applications::list)
+        .service(applications::get)
+        .service(applications::update)
+        .service(applications::delete)
+        .service(settings::account_center::get)
+        .service(settings::account_center::update)
+        .service(settings::sign_in_exp::get)
+        .service(settings::sign_in_exp::update)
+        .service(subject_tokens::create);
 }

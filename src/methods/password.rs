@@ -79,9 +79,10 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
     }
     let record = Fresh::new(app);
     let mut session = app.db.write().await?;
-    if !is_still_the_password(&mut session, user, &verdict).await? {
+    let standing = hold_password(&mut session, user, &verdict).await?;
+    if let Err(reason) = standing {
         drop(session);
-        return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
+        return Err(guess.fail(app, caller, reason).await?.into());
     }
     guess.forgive(&mut session, &user.id).await?;
     let row = records::NewRecord {
@@ -102,12 +103,17 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
     Ok(HttpResponse::Created().json(record.created()))
 }
 
-/// Whether the hash that was judged is still the user's, holding the row until the record is in; upgrades it where that is due.
-async fn is_still_the_password(session: &mut Session, user: &User, verdict: &Verdict) -> Result<bool> {
-    let Some(old) = &user.password_digest else { return Ok(false) };
+/// Whether what was judged still stands: the hash is the user's, and the user welcome. Holds the row until the record is in, and
+/// upgrades the hash where that is due.
+async fn hold_password(session: &mut Session, user: &User, verdict: &Verdict) -> Result<Result<(), Code>> {
+    let Some(old) = &user.password_digest else { return Ok(Err(Code::InvalidCredentials)) };
     let (digest, algorithm) = match &verdict.rehash {
         Some(digest) => (digest.as_str(), PasswordAlgorithm::Argon2id.name()),
         None => (old.as_str(), user.password_algorithm.as_deref().unwrap_or_default()),
     };
-    Ok(users::upgrade_password(session, &user.id, old, digest, algorithm).await?)
+    Ok(match users::upgrade_password(session, &user.id, old, digest, algorithm).await? {
+        Some(false) => Ok(()),
+        Some(true) => Err(Code::UserSuspended),
+        None => Err(Code::InvalidCredentials),
+    })
 }

@@ -37,12 +37,12 @@ macro_rules! optional_texts {
             $(
                 #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
                 #[schema(nullable = false)]
-                pub $field: Option<ProfileText>,
+                $field: Option<ProfileText>,
             )*
             $(
                 #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
                 #[schema(nullable = false)]
-                pub $more: Option<$kind>,
+                $more: Option<$kind>,
             )?
         }
     };

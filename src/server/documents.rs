@@ -1,6 +1,6 @@
 //! The OpenAPI document, written from the routes, and the reference page that shows it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
@@ -12,8 +12,16 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
-use super::{refine, routes};
+use super::{page::Page, refine, routes};
 use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
+
+static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    Page::new(
+        include_str!("pages/reference.html"),
+        include_str!("pages/reference.css"),
+        include_str!("pages/reference.js"),
+    )
+});
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -28,6 +36,11 @@ use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
         (name = "Verifications", description = "Proving that the owner is here now."),
         (name = "My account", description = "The caller's own account."),
         (name = "Tokens", description = "Issuing access tokens, and the keys that sign them."),
+        (name = "Users", description = "For operators: accounts."),
+        (name = "Applications", description = "For operators: who may ask for tokens."),
+        (name = "Account center", description = "For operators: what users may see and change of their own account."),
+        (name = "Sign-in experience", description = "For operators: policies and languages."),
+        (name = "Subject tokens", description = "For trusted back ends: tickets for a user's access token."),
         (name = "Operation", description = "For those who run the service."),
     ),
 )]
@@ -68,11 +81,5 @@ pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
 #[utoipa::path(operation_id = "GetReference", tag = "Operation", responses((status = 200, description = "A page.", body = String, content_type = "text/html")))]
 #[get("/docs")]
 pub async fn reference() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            "content-security-policy",
-            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ))
-        .body(include_str!("reference.html"))
+    PAGE.answer()
 }

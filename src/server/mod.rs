@@ -2,7 +2,9 @@
 
 mod documents;
 mod health;
+pub mod keys;
 mod mailbox;
+mod page;
 mod refine;
 mod routes;
 mod start;

@@ -1,6 +1,10 @@
 //! Starting and stopping.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     App as ActixApp, HttpServer,
@@ -13,25 +17,19 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{sync::oneshot, task::JoinHandle};
 use utoipa_actix_web::AppExt;
 
-use super::{openapi, routes};
+use super::{keys, openapi, routes};
 use crate::{
     app::{App, Parts, Urls},
     channels::{Channels, mailbox::Mailbox},
     clock::{Clock, SystemClock},
     config::Config,
     crypto::{
-        digest::CodeKey,
-        hasher::Hasher,
-        issuers::TrustedIssuers,
-        master_key::MasterKey,
-        random::SystemRandom,
+        digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, master_key::MasterKey, random::SystemRandom,
         sealer::Sealer,
-        signing::{KeyRing, SigningAlgorithm, SigningKey},
     },
     domain::id::Random,
-    error::Result,
     jobs,
-    storage::{self, Db, PoolLimits, keys::StoredKey},
+    storage::{self, Db, PoolLimits},
     texts::Templates,
     web::{edge::edge, routes::Routes},
 };
@@ -47,6 +45,9 @@ pub struct Options {
     pub master_key: Option<MasterKey>,
     /// Instead of the configured channels: messages are kept here, and shown at `/mailbox`.
     pub mailbox: Option<(Channels, Arc<Mailbox>)>,
+    /// For commands that only work on the database: neither the master key nor signing keys need to be there yet, and no
+    /// message is sent.
+    pub is_offline: bool,
 }
 
 /// A running service.
@@ -65,17 +66,31 @@ impl Running {
     /// `http://` and the address.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        // "Any address" is one to listen on, not one to go to.
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
     /// Stops accepting, lets running requests finish (within `server.shutdown_seconds`), finishes the message at hand, closes the
     /// database.
     pub async fn stop(self) {
+        let deadline = Instant::now() + Duration::from_secs(self.app.config.server.shutdown_seconds);
         self.handle.stop(true).await;
         let _ = self.server.await;
         let _ = self.stop_jobs.send(());
-        let _ = tokio::time::timeout(Duration::from_secs(10), self.jobs).await;
-        self.app.db.close().await;
+        // What is not sent by then waits in the outbox for the next start.
+        let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let _ = tokio::time::timeout(rest, self.jobs).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.app.db.close()).await;
+    }
+
+    /// Returns when the server has ended by itself, which it does only when something is badly wrong.
+    pub async fn ended(&mut self) -> std::io::Result<()> {
+        (&mut self.server).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
     }
 }
 
@@ -87,7 +102,8 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let random: Arc<dyn Random> = options.random.take().unwrap_or_else(|| Arc::new(SystemRandom));
     let master = match (options.master_key.take(), &config.keys.master_key_file) {
         (Some(key), _) => key,
-        (None, Some(file)) => MasterKey::read_file(file).map_err(anyhow::Error::from)?,
+        (None, file) if options.is_offline && !file.as_ref().is_some_and(|file| file.exists()) => MasterKey::generate(),
+        (None, Some(file)) => MasterKey::read_file(file)?,
         (None, None) => anyhow::bail!(
             "keys.master_key_file: there is no master key; write one with `countersign keys generate --master FILE` and set \
              [keys] master_key_file = \"FILE\""
@@ -99,12 +115,17 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
-    let keys = load_keys(&db, &sealer, &*clock).await?;
+    let keys = if options.is_offline {
+        keys::throw_away(&db, &*clock).await?
+    } else {
+        keys::load(&db, &sealer, &*clock).await?
+    };
     let settings = storage::settings::find(&mut db.read().await?).await?;
     let templates =
         Templates::load(&config.messages, config.sms.otp_host.as_deref()).map_err(|problems| listed(&problems))?;
     let channels = match &options.mailbox {
         Some((channels, _)) => channels.clone(),
+        None if options.is_offline => Channels::default(),
         None => Channels::from_config(&config.email, &config.sms).map_err(|problems| listed(&problems))?,
     };
     let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -132,37 +153,6 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
 
 fn listed(problems: &[String]) -> anyhow::Error {
     anyhow::anyhow!("the configuration cannot be used:\n  - {}", problems.join("\n  - "))
-}
-
-/// Reads the signing keys; on the very first start makes one, under the lock of the settings row, so that nodes agree.
-async fn load_keys(db: &Db, sealer: &Sealer, clock: &dyn Clock) -> Result<Arc<KeyRing>> {
-    let mut stored = storage::keys::list(&mut db.read().await?).await?;
-    if !stored.iter().any(|key| key.retired_at.is_none()) {
-        let mut session = db.write().await?;
-        storage::settings::add_default(&mut session).await?;
-        storage::settings::lock(&mut session).await?;
-        let fresh = SigningKey::generate(SigningAlgorithm::Es256, clock.now())?;
-        let row = StoredKey {
-            kid: fresh.kid().to_owned(),
-            algorithm: fresh.algorithm().name().to_owned(),
-            private_key: sealer.seal("signing_keys", fresh.kid(), "private_key", &fresh.to_pkcs8()?)?,
-            created_at: fresh.created_at(),
-            retired_at: None,
-        };
-        storage::keys::add_first(&mut session, &row).await?;
-        stored = storage::keys::list(&mut session).await?;
-        session.commit().await?;
-    }
-    let (mut active, mut others) = (Vec::new(), Vec::new());
-    for row in &stored {
-        let algorithm = SigningAlgorithm::parse(&row.algorithm).ok_or_else(|| {
-            anyhow::anyhow!("signing_keys: row {} has the unknown algorithm {}", row.kid, row.algorithm)
-        })?;
-        let pkcs8 = sealer.open("signing_keys", &row.kid, "private_key", &row.private_key)?;
-        let key = SigningKey::from_pkcs8(algorithm, row.created_at, &pkcs8)?;
-        if row.retired_at.is_none() { active.push(key) } else { others.push(key) }
-    }
-    Ok(Arc::new(KeyRing::new(active, &others)?))
 }
 
 /// Listens and serves until [`Running::stop`].

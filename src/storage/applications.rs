@@ -76,6 +76,22 @@ pub async fn count(session: &mut Session) -> sqlx::Result<i64> {
     session.fetch_value("select count(*) from applications", ()).await
 }
 
+/// Takes the row's lock for the rest of the transaction and gives the application as it is now; `None` when it is gone.
+pub async fn lock(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Option<Application>> {
+    // An update locks the row on both engines.
+    session.execute("update applications set id = id where id = $1", (id,)).await?;
+    find(session, id).await
+}
+
+/// Stores what may change of an application; call [`lock`] first.
+pub async fn set(session: &mut Session, application: &Application) -> sqlx::Result<u64> {
+    let sql = "update applications set name = $2, description = $3, is_management = $4, allow_token_exchange = $5,
+                 oidc_client_metadata = $6, custom_data = $7 where id = $1";
+    let Application { id, name, description, is_management, allow_token_exchange, .. } = application;
+    let (metadata, data) = (&application.oidc_client_metadata, &application.custom_data);
+    session.execute(sql, (id, name, description, *is_management, *allow_token_exchange, metadata, data)).await
+}
+
 /// Removes an application with its secrets; false when there was none.
 pub async fn delete(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
     Ok(session.execute("delete from applications where id = $1", (id,)).await? == 1)

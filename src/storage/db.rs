@@ -1,6 +1,11 @@
 //! Opening a database, bringing its schema up to date, and handing out sessions.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use sqlx::{
@@ -36,6 +41,7 @@ enum Pools {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
+        lock_file: Option<PathBuf>,
     },
     Postgres(PgPool),
 }
@@ -65,6 +71,8 @@ impl Db {
                 .foreign_keys(true)
                 .optimize_on_close(true, None)
                 .statement_cache_capacity(256);
+            let lock_file = Some(options.get_filename()).filter(|file| file.is_absolute() || file.parent().is_some());
+            let lock_file = lock_file.map(|file| file.with_extension("migration-lock"));
             let writer = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(limits.acquire_timeout)
@@ -77,7 +85,7 @@ impl Db {
                 .acquire_timeout(limits.acquire_timeout)
                 .test_before_acquire(false)
                 .connect_lazy_with(options.read_only(true).create_if_missing(false));
-            Pools::Sqlite { writer, readers }
+            Pools::Sqlite { writer, readers, lock_file }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
                 .with_context(|| shape("it does not read as a PostgreSQL URL"))?
@@ -101,7 +109,13 @@ impl Db {
     /// Brings the schema up to date under a lock, so that several nodes may start at once.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => MIGRATIONS.run(writer).await,
+            Pools::Sqlite { writer, lock_file, .. } => {
+                let _lock = match lock_file {
+                    Some(path) => Some(locked(path).await?),
+                    None => None,
+                };
+                MIGRATIONS.run(writer).await
+            }
             Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
         .context("the migrations of the database did not run; nothing was changed by the one that failed")
@@ -145,13 +159,30 @@ impl Db {
     /// Closes every connection, after those in use are given back.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// PostgreSQL has a lock for migrations; for SQLite it is a file beside the database, given back when it is dropped. Never the
+/// database file itself: closing a second handle of it would drop SQLite's own locks.
+async fn locked(path: &Path) -> anyhow::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    let file = file.with_context(|| format!("the lock file {} cannot be opened", path.display()))?;
+    for _ in 0..600 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("the lock file {} cannot be locked", path.display()));
+            }
+        }
+    }
+    Err(anyhow!("another process has held {} for 30 seconds; is it still migrating?", path.display()))
 }
 
 fn shape(problem: &str) -> String {

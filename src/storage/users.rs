@@ -147,16 +147,19 @@ pub async fn set_password(
     session.execute(sql, (user, digest, algorithm, now)).await
 }
 
-/// Replaces the hash of an unchanged password, unless the password was changed meanwhile.
+/// Replaces the hash of an unchanged password (by itself, where there is nothing to upgrade), holding the row until the transaction
+/// ends. Says whether the user is suspended; `None` when the password was changed meanwhile.
 pub async fn upgrade_password(
     session: &mut Session,
     user: &UserId,
     from: &str,
     digest: &str,
     algorithm: &str,
-) -> sqlx::Result<bool> {
-    let sql = "update users set password_digest = $3, password_algorithm = $4 where id = $1 and password_digest = $2";
-    Ok(session.execute(sql, (user, from, digest, algorithm)).await? == 1)
+) -> sqlx::Result<Option<bool>> {
+    let sql = "update users set password_digest = $3, password_algorithm = $4 where id = $1 and password_digest = $2
+               returning is_suspended";
+    let row: Option<(bool,)> = session.fetch_optional(sql, (user, from, digest, algorithm)).await?;
+    Ok(row.map(|(is_suspended,)| is_suspended))
 }
 
 /// What a statement that sets something unique says: done, no such user, or taken by another.

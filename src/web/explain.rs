@@ -35,6 +35,16 @@ pub fn refuse<T: ToSchema>(
     }
 }
 
+/// `guard.invalid_input` for one member or parameter, for what no schema says. `message` never quotes the value.
+#[must_use]
+pub fn one(part: &str, name: &str, message: &str) -> Refusal {
+    let issue = Issue { code: "custom", path: vec![Value::from(name)], message: message.to_owned(), more: Vec::new() };
+    Refusal {
+        details: Some(line(&issue)),
+        ..Code::InvalidInput.with(json!({ "issues": [to_json(issue)], "name": "ZodError", "part": part }))
+    }
+}
+
 fn line(issue: &Issue) -> String {
     let path: Vec<String> =
         issue.path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect();

@@ -4,7 +4,7 @@ pub mod answer;
 pub mod caller;
 pub mod client;
 pub mod edge;
-mod explain;
+pub mod explain;
 pub mod fields;
 pub mod json;
 pub mod openapi;

@@ -9,12 +9,12 @@ use actix_web::{
     web::Data,
 };
 use serde::Serialize;
-use serde_json::json;
 use url::form_urlencoded;
 
+use super::explain;
 use crate::{
     app::App,
-    domain::refusal::{Code, Refusal},
+    domain::refusal::Code,
     error::{Error, Result},
 };
 
@@ -41,19 +41,9 @@ pub fn parameter(request: &HttpRequest, name: &str, most: usize) -> Result<Optio
     let mut pairs = form_urlencoded::parse(request.query_string().as_bytes());
     let Some((_, value)) = pairs.find(|(key, _)| key == name) else { return Ok(None) };
     if value.contains('\0') || value.chars().count() > most {
-        return Err(refuse(name).into());
+        return Err(explain::one("query", name, "The value is not acceptable.").into());
     }
     Ok(Some(value.into_owned()))
-}
-
-/// `guard.invalid_input` for one parameter, in the shape of contract 0.2.
-#[must_use]
-pub fn refuse(name: &str) -> Refusal {
-    let issue = json!({ "code": "custom", "path": [name], "message": "The value is not acceptable." });
-    Refusal {
-        details: Some(format!("Error in key path \"{name}\": (custom) The value is not acceptable.")),
-        ..Code::InvalidInput.with(json!({ "issues": [issue], "name": "ZodError", "part": "query" }))
-    }
 }
 
 /// The highest page: far beyond any list, and small enough to count with.

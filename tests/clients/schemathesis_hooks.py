@@ -22,7 +22,10 @@ def verify():
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every second gated operation shows a living record, so that it is not refused for the lack of one alone."""
+    """Every second gated operation shows a living record, so that it is not refused for the lack of one alone. And the application
+    behind our own token stays."""
+    if case.method == "DELETE" and os.environ["COUNTERSIGN_CLIENT_ID"] in case.path_parameters.values():
+        case.path_parameters = {name: "somebody-else" for name in case.path_parameters}  # or we saw the branch off
     if not any(parameter.name == RECORD for parameter in case.operation.headers):
         return
     state["turn"] = not state.get("turn", False)
@@ -43,6 +46,8 @@ def after_call(context, case, response):
 @schemathesis.check
 def shape_is_accepted(ctx, response, case):
     """A request that the document allows is never refused for its shape."""
+    if "search" in case.query and any(name.startswith("search.") for name in case.query):
+        return  # `search` goes alone; a schema cannot say so of parameters
     mode = case.meta.generation.mode if case.meta is not None else None
     if mode is None or not mode.is_positive or response.status_code != 400:
         return

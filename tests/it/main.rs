@@ -16,10 +16,20 @@ mod gates;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod issuers;
+#[cfg(test)]
+mod languages;
+#[cfg(test)]
+mod management;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod races;
+#[cfg(test)]
+mod storage;
 #[cfg(test)]
 mod verifications;

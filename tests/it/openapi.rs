@@ -31,7 +31,7 @@ fn the_kept_document_is_the_one_of_the_code() {
     assert!(
         kept == text,
         "openapi/countersign.json is not what the code says; look at what changed, then renew it:\n\
-         COUNTERSIGN_RENEW=1 cargo test --test it openapi::"
+         countersign openapi --out openapi/countersign.json   (or COUNTERSIGN_RENEW=1 cargo test --test it openapi::)"
     );
 }
 

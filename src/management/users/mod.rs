@@ -28,6 +28,7 @@ use crate::{
         records, sessions, settings, users,
     },
     web::{
+        explain,
         fields::{HttpUrl, Text},
         json::Json,
         query::{self, Page, PathId},
@@ -150,7 +151,10 @@ impl FromRequest for Wanted {
                 phone: query::parameter(request, "search.primaryPhone", 256)?,
                 external_id: query::parameter(request, "search.externalId", 512)?,
             };
-            if wanted.search.is_some() && wanted.has_exact() { Err(query::refuse("search").into()) } else { Ok(wanted) }
+            if wanted.search.is_some() && wanted.has_exact() {
+                return Err(explain::one("query", "search", "Give a pattern or exact filters, not both.").into());
+            }
+            Ok(wanted)
         };
         std::future::ready(read())
     }

@@ -83,6 +83,7 @@ impl TestApp {
             random: None,
             master_key: Some(MasterKey::from_bytes([7; 32])),
             mailbox: channels,
+            ..Options::default()
         };
         let running = server::start(config, options).await.expect("the server starts");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();

@@ -1,0 +1,206 @@
+//! `countersign doctor`: tries everything the service needs, and says in words what is wrong and how to mend it.
+
+use std::{path::Path, process::ExitCode};
+
+use serde_json::{Value, json};
+
+use super::{ConfigFile, output, serve};
+use crate::{
+    channels::Channels,
+    clock::{Clock, SystemClock},
+    config::Config,
+    crypto::{issuers::TrustedIssuers, master_key::MasterKey, sealer::Sealer},
+    domain::time::Timestamp,
+    server,
+    storage::{self, Db, PoolLimits},
+    texts::Templates,
+};
+
+/// Try configuration, database, keys, mail, text messages, issuers and clock, and say what is wrong
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Print the findings as one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was tried and what came of it.
+struct Findings {
+    list: Vec<(String, Result<String, String>)>,
+    as_json: bool,
+}
+
+impl Findings {
+    fn add(&mut self, what: impl Into<String>, outcome: Result<String, String>) {
+        let what = what.into();
+        if !self.as_json {
+            let (mark, text) = match &outcome {
+                Ok(text) => ("ok   ", text),
+                Err(text) => ("WRONG", text),
+            };
+            output::print(format_args!("{mark}  {what}: {text}"));
+        }
+        self.list.push((what, outcome));
+    }
+
+    fn finish(self) -> ExitCode {
+        let is_well = self.list.iter().all(|(_, outcome)| outcome.is_ok());
+        if self.as_json {
+            let entry = |(what, outcome): &(String, Result<String, String>)| {
+                let (Ok(text) | Err(text)) = outcome;
+                json!({ "what": what, "ok": outcome.is_ok(), "text": text })
+            };
+            output::print_json(&self.list.iter().map(entry).collect::<Value>());
+        }
+        if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Tries it all; nothing is changed and no message is sent.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut findings = Findings { list: Vec::new(), as_json: arguments.json };
+    let config = match arguments.config.load() {
+        Ok(config) => config,
+        Err(error) => {
+            findings.add("configuration", Err(format!("{error:#}")));
+            return Ok(findings.finish());
+        }
+    };
+    let mut problems = serve::missing(&config);
+    problems.extend(Templates::load(&config.messages, config.sms.otp_host.as_deref()).err().unwrap_or_default());
+    if problems.is_empty() {
+        findings.add("configuration", Ok("it can be used".to_owned()));
+    }
+    for problem in problems {
+        findings.add("configuration", Err(problem));
+    }
+    let sealer = config
+        .keys
+        .master_key_file
+        .as_deref()
+        .filter(|file| file.exists())
+        .and_then(|file| master_key(&mut findings, file));
+    database(&mut findings, &config, sealer.as_ref()).await;
+    channels(&mut findings, &config).await;
+    issuers(&mut findings, &config).await;
+    Ok(findings.finish())
+}
+
+fn master_key(findings: &mut Findings, file: &Path) -> Option<Sealer> {
+    let sealer = MasterKey::read_file(file).and_then(|key| Sealer::new(&key, &[]));
+    let outcome = sealer.as_ref().map(|_| format!("{} can be read", file.display())).map_err(ToString::to_string);
+    findings.add("master key", outcome);
+    sealer.ok()
+}
+
+async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Sealer>) {
+    let url = &config.database.url;
+    let path = url.strip_prefix("sqlite://").map(|path| path.split('?').next().unwrap_or(path));
+    if let Some(path) = path.filter(|path| !Path::new(path).exists()) {
+        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+        findings.add(
+            "database",
+            match folder.filter(|folder| !folder.is_dir()) {
+                Some(folder) => {
+                    Err(format!("the folder {} is not there; make it, or change database.url", folder.display()))
+                }
+                None => Ok(format!("{path} is not there yet; the first start makes it")),
+            },
+        );
+        return;
+    }
+    let limits = PoolLimits { connections: 2, acquire_timeout: config.database.acquire_timeout() };
+    let db = match Db::connect(url, limits).await {
+        Ok(db) => db,
+        Err(error) => return findings.add("database", Err(format!("{error:#}"))),
+    };
+    match db.is_migrated().await {
+        Ok(true) => findings.add("database", Ok("it answers, and its schema is up to date".to_owned())),
+        Ok(false) => {
+            return findings.add(
+                "database",
+                Err("it answers, but its schema is not up to date; run `countersign migrate`, or start the service"
+                    .to_owned()),
+            );
+        }
+        Err(error) => return findings.add("database", Err(error.to_string())),
+    }
+    signing_keys(findings, &db, sealer).await;
+    db.close().await;
+}
+
+async fn signing_keys(findings: &mut Findings, db: &Db, sealer: Option<&Sealer>) {
+    let list = async { Ok::<_, crate::error::Error>(storage::keys::list(&mut db.read().await?).await?) };
+    let keys = match list.await {
+        Ok(keys) => keys,
+        Err(error) => return findings.add("signing keys", Err(error.to_string())),
+    };
+    clock(findings, keys.iter().map(|key| key.created_at).max());
+    let Some(sealer) = sealer else { return };
+    let unreadable = keys.iter().find(|key| server::keys::open(key, sealer).is_err());
+    let active = keys.iter().filter(|key| key.retired_at.is_none()).count();
+    findings.add(
+        "signing keys",
+        match unreadable {
+            Some(key) => Err(format!(
+                "the key {} does not open with this master key; put the master key there with which the database was made",
+                key.kid
+            )),
+            None if keys.is_empty() => Ok("there are none yet; the first start makes one".to_owned()),
+            None => Ok(format!("{active} of {} sign, and all open with the master key", keys.len())),
+        },
+    );
+}
+
+/// The database remembers moments that have been: a clock behind them is wrong.
+fn clock(findings: &mut Findings, latest: Option<Timestamp>) {
+    let now = SystemClock.now();
+    let outcome = match latest {
+        Some(latest) if latest > now => Err(format!(
+            "it shows {}, but the database has an entry of {}; set the clock, best by NTP",
+            now.to_iso(),
+            latest.to_iso()
+        )),
+        _ => Ok(format!("it shows {}", now.to_iso())),
+    };
+    findings.add("clock", outcome);
+}
+
+async fn channels(findings: &mut Findings, config: &Config) {
+    match Channels::from_config(&config.email, &config.sms) {
+        Ok(channels) => {
+            for (kind, outcome) in channels.check().await {
+                let name = kind.name();
+                let mend = |error| format!("{error}; mend [{name}] in the configuration, or the service it names");
+                findings.add(name, outcome.map_err(mend));
+            }
+            if channels.sms.is_none() {
+                findings.add(
+                    "sms",
+                    Ok("not configured: text messages are answered with 501 connector.not_found".to_owned()),
+                );
+            }
+        }
+        Err(problems) => {
+            for problem in problems {
+                findings.add("channels", Err(problem));
+            }
+        }
+    }
+}
+
+async fn issuers(findings: &mut Findings, config: &Config) {
+    let issuers = match TrustedIssuers::new(&config.trusted_issuers) {
+        Ok(issuers) => issuers,
+        Err(error) => return findings.add("trusted issuers", Err(error.to_string())),
+    };
+    for (issuer, outcome) in issuers.probe().await {
+        let outcome = outcome.map(|keys| format!("it publishes {keys} keys")).map_err(|error| {
+            format!("{error}; check trusted_issuers.issuer, discovery_url and jwks_url, and that this machine may reach them")
+        });
+        findings.add(format!("issuer {issuer}"), outcome);
+    }
+}

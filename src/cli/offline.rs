@@ -1,0 +1,25 @@
+//! Work on the database without serving.
+
+use crate::{
+    app::App,
+    config::Config,
+    error::Error,
+    server::{Options, build_app},
+};
+
+/// The app without signing keys and channels, the database brought up to date: usable before the first start.
+pub async fn app(config: Config) -> anyhow::Result<App> {
+    let address = config.server.bind;
+    build_app(config, address, &mut Options { is_offline: true, ..Options::default() }).await
+}
+
+/// A refusal in words, with its code and what it lists.
+pub fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Refused(refusal) => {
+            let data = refusal.data.as_ref().map(|data| format!(" {data}")).unwrap_or_default();
+            anyhow::anyhow!("{} ({}{data})", refusal.code.sentence(), refusal.code.code())
+        }
+        Error::Failed(error) => error,
+    }
+}

@@ -1,0 +1,160 @@
+//! A new application: for the management API and for the command line.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::types::Json;
+
+use crate::{
+    app::App,
+    audit::{self, Actor},
+    crypto::digest::digest,
+    domain::{
+        application::ApplicationType,
+        id::{ApplicationId, random_text},
+        refusal::{Code, Refusal},
+    },
+    error::Result,
+    storage::{
+        Session,
+        applications::{self, Application},
+    },
+    web::{explain, fields::Text},
+};
+
+/// A name for people.
+pub type Name = Text<1, 256>;
+/// A sentence for people.
+pub type Description = Text<0, 2048>;
+
+/// An application to be created.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApplication {
+    /// For people.
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "Back office")]
+    pub name: Name,
+    /// What kind of client it is.
+    #[serde(rename = "type")]
+    pub kind: ApplicationType,
+    /// For people.
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    pub description: Option<Description>,
+    /// Where users come back to.
+    pub oidc_client_metadata: Option<OidcClientMetadata>,
+    /// Third-party applications may not change accounts.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    pub is_third_party: Option<bool>,
+    /// What this service lets it do.
+    pub custom_client_metadata: Option<CustomClientMetadata>,
+    /// Free for the operator.
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
+    pub custom_data: Option<Map<String, Value>>,
+    /// May use the management API; for first-party applications of type `MachineToMachine` only.
+    #[schema(value_type = Option<bool>)]
+    pub is_management: Option<bool>,
+}
+
+/// Where users come back to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OidcClientMetadata {
+    /// After signing in. Absolute URIs without a fragment (RFC 6749 3.1.2).
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    redirect_uris: Uris,
+    /// After signing out.
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    post_logout_redirect_uris: Uris,
+}
+
+/// At most 100 absolute URIs without a fragment.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(try_from = "Option<Vec<String>>")]
+struct Uris(Vec<String>);
+
+impl TryFrom<Option<Vec<String>>> for Uris {
+    type Error = &'static str;
+
+    fn try_from(uris: Option<Vec<String>>) -> Result<Self, Self::Error> {
+        let uris = uris.unwrap_or_default();
+        if uris.len() <= 100 && uris.iter().all(|uri| is_redirect_uri(uri)) {
+            Ok(Self(uris))
+        } else {
+            Err("at most 100 absolute URIs without a fragment")
+        }
+    }
+}
+
+/// Apps have schemes of their own; those that run code in a browser are nobody's.
+fn is_redirect_uri(text: &str) -> bool {
+    const RUNS_CODE: [&str; 3] = ["javascript", "data", "vbscript"];
+    let is_clean = text.len() <= 2048 && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    let fits = |url: url::Url| !RUNS_CODE.contains(&url.scheme()) && url.fragment().is_none();
+    is_clean && url::Url::parse(text).is_ok_and(fits)
+}
+
+/// What this service lets an application do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomClientMetadata {
+    /// May exchange subject tokens; true unless said otherwise, and never for third-party applications.
+    pub allow_token_exchange: Option<bool>,
+}
+
+/// Refuses the management API to any but first-party machines.
+pub(super) fn require_manageable(kind: Option<ApplicationType>, is_third_party: bool) -> Result<(), Refusal> {
+    if kind == Some(ApplicationType::MachineToMachine) && !is_third_party {
+        return Ok(());
+    }
+    Err(explain::one("body", "isManagement", "Only first-party applications of type MachineToMachine may manage."))
+}
+
+/// Stores a new application in the caller's transaction, with its audit event. The secret, which only those that can keep one
+/// get, is shown here and never again: its SHA-256 is all that is stored.
+pub async fn create(
+    app: &App,
+    session: &mut Session,
+    new: NewApplication,
+    actor: Actor<'_>,
+) -> Result<(Application, Option<SecretString>)> {
+    let is_third_party = new.is_third_party.unwrap_or(false);
+    let is_management = new.is_management.unwrap_or(false);
+    if is_management {
+        require_manageable(Some(new.kind), is_third_party)?;
+    }
+    let asked = new.custom_client_metadata.and_then(|metadata| metadata.allow_token_exchange);
+    if is_third_party && asked == Some(true) {
+        return Err(Code::ThirdPartyTokenExchange.into());
+    }
+    let application = Application {
+        id: ApplicationId::random(&*app.random),
+        name: new.name.into(),
+        description: new.description.map(Into::into).filter(|text: &String| !text.is_empty()),
+        kind: new.kind.name().to_owned(),
+        is_third_party,
+        is_management,
+        allow_token_exchange: asked.unwrap_or(!is_third_party),
+        oidc_client_metadata: Json(members(&new.oidc_client_metadata.unwrap_or_default())?),
+        custom_data: Json(new.custom_data.unwrap_or_default()),
+        created_at: app.now(),
+    };
+    applications::add(session, &application).await?;
+    let secret = new.kind.is_confidential().then(|| random_text(&*app.random, 32));
+    if let Some(secret) = &secret {
+        let hash = digest(secret.as_bytes());
+        applications::add_secret(session, &application.id, &hash, "Default secret", application.created_at).await?;
+    }
+    let data = json!({
+        "id": application.id, "type": application.kind, "isThirdParty": is_third_party, "isManagement": is_management,
+    });
+    audit::write(app, session, "application.created", actor, data).await?;
+    Ok((application, secret.map(Into::into)))
+}
+
+pub(super) fn members(metadata: &OidcClientMetadata) -> Result<Map<String, Value>> {
+    match serde_json::to_value(metadata).map_err(anyhow::Error::from)? {
+        Value::Object(members) => Ok(members),
+        _ => Ok(Map::new()),
+    }
+}

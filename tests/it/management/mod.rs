@@ -1,0 +1,125 @@
+//! The management API (contract 4), as operators see it.
+
+mod applications;
+mod settings;
+mod users;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Answer, TestApp};
+
+const ROUTES: &[(&str, &str)] = &[
+    ("POST", "/api/users"),
+    ("GET", "/api/users"),
+    ("GET", "/api/users/x"),
+    ("PATCH", "/api/users/x"),
+    ("DELETE", "/api/users/x"),
+    ("PATCH", "/api/users/x/password"),
+    ("PATCH", "/api/users/x/is-suspended"),
+    ("POST", "/api/users/x/password/verify"),
+    ("GET", "/api/users/x/has-password"),
+    ("POST", "/api/applications"),
+    ("GET", "/api/applications"),
+    ("GET", "/api/applications/x"),
+    ("PATCH", "/api/applications/x"),
+    ("DELETE", "/api/applications/x"),
+    ("GET", "/api/account-center"),
+    ("PATCH", "/api/account-center"),
+    ("GET", "/api/sign-in-exp"),
+    ("PATCH", "/api/sign-in-exp"),
+    ("POST", "/api/subject-tokens"),
+];
+
+#[tokio::test]
+async fn nothing_is_managed_without_a_management_token() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    for (method, path) in ROUTES {
+        let method: Method = method.parse().unwrap();
+        let bare = app.http.request(method.clone(), app.url(path));
+        Answer::of(bare).await.expect("401 auth.authorization_header_missing");
+        Answer::of(user.request(method, path)).await.expect("401 auth.unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_what_does_not_fit_is_400() {
+    let app = TestApp::start().await;
+    let manager = app.manager().await;
+    for id in ["nobody000000", "%00", "..", "a'b", "Ünbekannt", &"a".repeat(300)] {
+        for path in
+            [format!("/api/users/{id}"), format!("/api/users/{id}/has-password"), format!("/api/applications/{id}")]
+        {
+            let answer = manager.get(&path).await;
+            assert_eq!(answer.status, 404, "{path}: {}", answer.text);
+            assert!(["entity.not_found", "request.not_found"].contains(&answer.json()["code"].as_str().unwrap()));
+        }
+    }
+    let gone = "/api/users/nobody000000";
+    manager.patch(gone, json!({ "name": "x" })).await.expect("404 entity.not_found");
+    manager.delete(gone).await.expect("404 entity.not_found");
+    manager.patch(&format!("{gone}/password"), json!({ "password": "x" })).await.expect("404 entity.not_found");
+    manager.post(&format!("{gone}/password/verify"), json!({ "password": "x" })).await.expect("404 entity.not_found");
+    let suspension = json!({ "isSuspended": true });
+    manager.patch(&format!("{gone}/is-suspended"), suspension).await.expect("404 entity.not_found");
+    manager.patch("/api/applications/nobody", json!({})).await.expect("404 entity.not_found");
+    manager.delete("/api/applications/nobody").await.expect("404 entity.not_found");
+    let unknown = json!({ "userId": "nobody000000" });
+    manager.post("/api/subject-tokens", unknown).await.expect("404 entity.relation_foreign_key_not_found");
+    for (path, body) in [
+        ("/api/users", json!({ "primaryEmail": "no address" })),
+        ("/api/users", json!({ "primaryPhone": "+1" })),
+        ("/api/users", json!({ "username": "1a" })),
+        ("/api/users", json!({ "password": "" })),
+        ("/api/users", json!({ "passwordDigest": "x", "passwordAlgorithm": "rot13" })),
+        ("/api/users", json!({ "avatar": "javascript:alert(1)" })),
+        ("/api/users", json!({ "name": "a\0b" })),
+        ("/api/users", json!({ "customData": { "a": ["\0"] } })),
+        ("/api/users", json!({ "customData": [] })),
+        ("/api/applications", json!({ "name": "", "type": "SPA" })),
+        ("/api/applications", json!({ "name": "x", "type": "spa" })),
+        (
+            "/api/applications",
+            json!({ "name": "x", "type": "SPA", "oidcClientMetadata": { "redirectUris": ["data:x"] } }),
+        ),
+        ("/api/applications", json!({ "name": "x", "type": "SPA", "isManagement": true })),
+        ("/api/subject-tokens", json!({})),
+    ] {
+        let answer = manager.post(path, body.clone()).await;
+        assert_eq!(answer.gist(), "400 guard.invalid_input", "{body}");
+        assert!(answer.json()["details"].as_str().unwrap().starts_with("Error in key path"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_token_is_exchanged_once_within_ten_minutes() {
+    let app = TestApp::start().await;
+    let manager = app.manager().await;
+    let user = manager.post("/api/users", json!({ "username": "ada" })).await.expect("200").json();
+    let ask = async || {
+        let answer = manager.post("/api/subject-tokens", json!({ "userId": user["id"], "context": { "a": 1 } })).await;
+        let answer = answer.expect("201").json();
+        assert_eq!(answer["expiresIn"], 600);
+        answer["subjectToken"].as_str().unwrap().to_owned()
+    };
+    let exchange = async |token: &str| {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token_type", "urn:logto:token-type:impersonation_token"),
+            ("subject_token", token),
+            ("scope", "openid profile"),
+        ];
+        let request = app.http.post(app.url("/oidc/token")).form(&form);
+        Answer::of(request.basic_auth(&app.application, Some(&app.management_secret))).await
+    };
+    let token = ask().await;
+    let access = exchange(&token).await.expect("200").json()["access_token"].as_str().unwrap().to_owned();
+    let account = app.http.get(app.url("/api/my-account")).bearer_auth(access);
+    assert_eq!(Answer::of(account).await.expect("200").json()["id"], user["id"]);
+    assert_eq!(exchange(&token).await.json()["error"], "invalid_grant");
+    let late = ask().await;
+    app.advance(601);
+    assert_eq!(exchange(&late).await.json()["error"], "invalid_grant");
+    assert_eq!(app.number("select count(*) from audit_events where type = 'subject_token.created'").await, 2);
+}
