@@ -15,14 +15,16 @@ use super::{
 #[schema(default)]
 pub struct UsernamePolicy {
     /// Whether names that differ only in letter case are different names.
+    #[schema(required = false)]
     pub case_sensitive: bool,
     /// The fewest characters, 1 to 128.
-    #[schema(minimum = 1, maximum = 128)]
+    #[schema(minimum = 1, maximum = 128, required = false)]
     pub min_length: usize,
     /// The most characters, 1 to 128 and not below `minLength`.
-    #[schema(minimum = 1, maximum = 128)]
+    #[schema(minimum = 1, maximum = 128, required = false)]
     pub max_length: usize,
     /// Which classes of characters may occur. Letters of either case or the underscore must be among them.
+    #[schema(required = false)]
     pub allowed_chars: AllowedChars,
 }
 

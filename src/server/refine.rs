@@ -1,8 +1,8 @@
 //! What holds for every operation, written into the OpenAPI document in one place.
 
 use utoipa::openapi::{
-    Components, Object, OpenApi, RefOr, Required, ResponseBuilder, Schema, Type, header::HeaderBuilder, path::Operation,
-    request_body::RequestBody,
+    Components, Object, OpenApi, RefOr, Required, ResponseBuilder, Schema, Type, header::HeaderBuilder,
+    path::Operation, request_body::RequestBody,
 };
 
 /// Completes the document that was collected from the routes.

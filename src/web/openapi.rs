@@ -9,6 +9,7 @@ use utoipa::{
         Content, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
         example::ExampleBuilder,
         header::{Header, HeaderBuilder},
+        schema::{ArrayBuilder, Schema, SchemaType},
     },
 };
 
@@ -73,6 +74,23 @@ fn response(codes: &[Code]) -> Response {
         response = response.header("Retry-After", retry_after());
     }
     response.build()
+}
+
+/// A text of `least` to `most` characters.
+#[must_use]
+pub fn text(least: usize, most: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(least)).max_length(Some(most))
+}
+
+/// At most `most` texts, or null.
+#[must_use]
+pub fn nullable_texts(about: &str, most: usize, text: ObjectBuilder) -> Schema {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(text)
+        .max_items(Some(most))
+        .description(Some(about))
+        .into()
 }
 
 /// The header of a refusal that passes by itself.

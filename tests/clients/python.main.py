@@ -58,6 +58,6 @@ with ApiClient(Configuration(host=given("URL"), access_token=given("TOKEN"))) as
         verification_id=record,
     )
 
-    changed = account.update_profile(AccountChanges(name="Ada", custom_data={"theme": "dark"}))
+    changed = account.update_profile(account_changes=AccountChanges(name="Ada", custom_data={"theme": "dark"}))
     assert changed.primary_email == email, changed
     assert account.get_profile().custom_data == {"theme": "dark"}

@@ -85,7 +85,7 @@ async fn schemathesis_finds_nothing_in_what_users_reach() {
     let app = TestApp::start().await;
     let user = app.user().await;
     // Or wrong passwords would soon lock the method, and nothing behind it would be seen any more.
-    app.change_settings(|settings| settings.sign_in_experience.sentinel_policy.max_attempts = 1_000_000).await;
+    app.change_settings(|settings| settings.sign_in_experience.sentinel_policy.max_attempts = 1000).await;
     run_against(&app, &user, "schemathesis", &["user"]).await;
 }
 

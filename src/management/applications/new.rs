@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::types::Json;
+use utoipa::openapi::schema::{Schema, SchemaFormat};
 
 use crate::{
     app::App,
@@ -19,7 +20,7 @@ use crate::{
         Session,
         applications::{self, Application},
     },
-    web::{explain, fields::Text},
+    web::{explain, fields::Text, openapi},
 };
 
 /// A name for people.
@@ -61,11 +62,29 @@ pub struct NewApplication {
 #[serde(rename_all = "camelCase", default)]
 pub struct OidcClientMetadata {
     /// After signing in. Absolute URIs without a fragment (RFC 6749 3.1.2).
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(schema_with = redirects_schema)]
     redirect_uris: Uris,
     /// After signing out.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(schema_with = logouts_schema)]
     post_logout_redirect_uris: Uris,
+}
+
+fn redirects_schema() -> Schema {
+    uris_schema("After signing in. Absolute URIs without a fragment (RFC 6749 3.1.2).")
+}
+
+fn logouts_schema() -> Schema {
+    uris_schema("After signing out. Absolute URIs without a fragment.")
+}
+
+/// What [`Uris`] takes, but for what only a parser of URIs can say.
+fn uris_schema(about: &str) -> Schema {
+    let uri = openapi::text(1, 2048).format(Some(SchemaFormat::Custom("uri".to_owned())));
+    openapi::nullable_texts(
+        about,
+        100,
+        uri.pattern(Some(r"^[A-Za-z][A-Za-z0-9+.\-]*:[^\s#\u0000-\u001F\u007F-\u009F]+$")),
+    )
 }
 
 /// At most 100 absolute URIs without a fragment.
@@ -89,7 +108,8 @@ impl TryFrom<Option<Vec<String>>> for Uris {
 /// Apps have schemes of their own; those that run code in a browser are nobody's.
 fn is_redirect_uri(text: &str) -> bool {
     const RUNS_CODE: [&str; 3] = ["javascript", "data", "vbscript"];
-    let is_clean = text.len() <= 2048 && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    let is_clean =
+        text.chars().count() <= 2048 && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
     let fits = |url: url::Url| !RUNS_CODE.contains(&url.scheme()) && url.fragment().is_none();
     is_clean && url::Url::parse(text).is_ok_and(fits)
 }
