@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     channels::Channels,
-    config::Config,
+    config::{Config, LogFormat},
     crypto::master_key::MasterKey,
     domain::{
         id::{ApplicationId, UserId},
@@ -101,6 +101,9 @@ fn configure(data: &Path, port: Option<u16>) -> anyhow::Result<Config> {
     config.database.url = format!("sqlite://{}", file.replace('%', "%25").replace('?', "%3F").replace('#', "%23"));
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(port)));
     config.server.public_url = None;
+    if config.log.format == LogFormat::Auto {
+        config.log.format = LogFormat::Human;
+    }
     Ok(config)
 }
 

@@ -55,17 +55,24 @@ impl Default for LengthRule {
 }
 
 #[derive(Deserialize)]
+#[serde(default)]
 struct UncheckedLength {
-    min: Option<usize>,
-    max: Option<usize>,
+    min: usize,
+    max: usize,
+}
+
+impl Default for UncheckedLength {
+    fn default() -> Self {
+        let LengthRule { min, max } = LengthRule::default();
+        Self { min, max }
+    }
 }
 
 impl TryFrom<UncheckedLength> for LengthRule {
     type Error = &'static str;
 
     fn try_from(raw: UncheckedLength) -> Result<Self, Self::Error> {
-        let min = raw.min.unwrap_or(Self::default().min);
-        let max = raw.max.unwrap_or(Self::default().max);
+        let UncheckedLength { min, max } = raw;
         if min < 1 || max > LONGEST {
             return Err("the length of a password lies between 1 and 4096");
         }
@@ -93,15 +100,22 @@ impl Default for CharacterTypesRule {
 }
 
 #[derive(Deserialize)]
+#[serde(default)]
 struct UncheckedTypes {
-    min: Option<usize>,
+    min: usize,
+}
+
+impl Default for UncheckedTypes {
+    fn default() -> Self {
+        Self { min: CharacterTypesRule::default().min }
+    }
 }
 
 impl TryFrom<UncheckedTypes> for CharacterTypesRule {
     type Error = &'static str;
 
     fn try_from(raw: UncheckedTypes) -> Result<Self, Self::Error> {
-        match raw.min.unwrap_or(1) {
+        match raw.min {
             min @ 1..=4 => Ok(Self { min }),
             _ => Err("there are 1 to 4 character types"),
         }

@@ -35,12 +35,12 @@ macro_rules! optional_texts {
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $(
-                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
+                #[serde(default, deserialize_with = "fields::not_null", skip_serializing_if = "Option::is_none")]
                 #[schema(nullable = false)]
                 $field: Option<ProfileText>,
             )*
             $(
-                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "fields::never_null")]
+                #[serde(default, deserialize_with = "fields::not_null", skip_serializing_if = "Option::is_none")]
                 #[schema(nullable = false)]
                 $more: Option<$kind>,
             )?

@@ -36,31 +36,31 @@ pub struct TokenRequest {
     #[schema(example = "client_credentials")]
     grant_type: String,
     /// Unless in the Authorization header.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false)]
     client_id: Option<String>,
     /// Unless in the Authorization header.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     client_secret: Option<SecretString>,
     /// What the token is for: `<public_url>/api` for the management API.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "https://default.logto.app/api")]
     resource: Option<String>,
     /// The same as `resource`.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false)]
     audience: Option<String>,
     /// Separated by spaces.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "all")]
     scope: Option<String>,
     /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     subject_token: Option<SecretString>,
     /// For token exchange: `urn:logto:token-type:impersonation_token`.
-    #[serde(default, deserialize_with = "fields::never_null")]
+    #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false)]
     subject_token_type: Option<String>,
 }

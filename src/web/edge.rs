@@ -132,10 +132,12 @@ fn early_answer(request: &ServiceRequest, methods: Option<&[Method]>, shares: bo
     Some(answer)
 }
 
-/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6).
+/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), and the mailbox, where any page
+/// in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    !path.starts_with("/api/") || SHARED.iter().any(|shared| path.starts_with(shared))
+    let is_ours = path.starts_with("/api/") || path == "/mailbox";
+    !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }
 
 fn share_origin(response: &mut ServiceResponse<BoxBody>, origin: Option<HeaderValue>) {

@@ -1,7 +1,7 @@
 //! Says what is wrong with a body that did not fit, in the shape of contract 0.2, by holding it against the very schema
 //! that the OpenAPI document publishes.
 
-use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use jsonschema::{ValidationError, error::ValidationErrorKind};
 use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -67,20 +67,23 @@ fn by_parser(error: Option<&serde_path_to_error::Error<serde_json::Error>>) -> I
     Issue { code: "custom", path, message: "The value is not acceptable.".to_owned(), more: Vec::new() }
 }
 
-/// Whether `value` has the shape that the document publishes for `T`.
-#[must_use]
-pub fn fits<T: ToSchema>(value: &Value) -> bool {
-    let Some((_, validator)) = validator::<T>() else { return true };
-    validator.is_valid(value)
+/// Whether some list stands where the schema wants something else.
+pub(super) fn has_misplaced_list<T: ToSchema>(value: &Value) -> bool {
+    let Some((_, validator)) = schema::<T>() else { return false };
+    let is_elsewhere = |error: &ValidationError<'_>| {
+        use ValidationErrorKind::{AnyOf, OneOfNotValid, Type};
+        error.instance().is_array() && matches!(error.kind(), Type { .. } | OneOfNotValid { .. } | AnyOf { .. })
+    };
+    validator.iter_errors(value).any(|error| is_elsewhere(&error))
 }
 
 fn by_schema<T: ToSchema>(value: &Value) -> Vec<Issue> {
-    let Some((document, validator)) = validator::<T>() else { return Vec::new() };
+    let Some((document, validator)) = schema::<T>() else { return Vec::new() };
     validator.iter_errors(value).take(MOST).map(|error| issue(&error, &document, value)).collect()
 }
 
-/// The published schema, and what holds values against it.
-fn validator<T: ToSchema>() -> Option<(Value, Validator)> {
+/// The published schema of `T`, and what judges by it.
+fn schema<T: ToSchema>() -> Option<(Value, jsonschema::Validator)> {
     let mut schemas = Vec::new();
     T::schemas(&mut schemas);
     let components: serde_json::Map<String, Value> =

@@ -10,12 +10,12 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Absent or a value: null is refused, where the member could not be cleared.
-pub fn never_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// Absent, or a value, but not null: for members that are published as not nullable.
+pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The same as [`given`], where an empty text clears as null does (contract 0.4).
+/// Like [`given`], where an empty text clears as null does (contract 0.4).
 pub fn clearable<'de, T: TryFrom<String>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T::Error: std::fmt::Display,

@@ -103,37 +103,37 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     match parsed {
-        Ok(value)
-            if deserializer.end().is_ok()
-                && bytes.trim_ascii_start().starts_with(b"{")
-                && !has_misplaced_array::<T>(bytes) =>
-        {
-            Ok(value)
-        }
+        Ok(_) if has_misplaced_list::<T>(bytes) => Err(malformed_or_misshapen::<T>(bytes, None)),
+        Ok(value) if deserializer.end().is_ok() && bytes.trim_ascii_start().starts_with(b"{") => Ok(value),
         Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
-        Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
+        Err(error) => with_whole_numbers(bytes).ok_or_else(|| malformed_or_misshapen::<T>(bytes, Some(&error))),
     }
 }
 
-/// Whether an array stands where an object belongs: serde takes the members of a structure from an array too, in their order, which no
-/// schema says. Asked only of bodies in which some array occurs.
-fn has_misplaced_array<T: ToSchema>(bytes: &[u8]) -> bool {
-    has_array(bytes) && serde_json::from_slice::<Value>(bytes).is_ok_and(|value| !explain::fits::<T>(&value))
+/// Whether a list stands where the published schema wants something else: the parser would take one for an object.
+fn has_misplaced_list<T: ToSchema>(bytes: &[u8]) -> bool {
+    // Looked at closely only where there may be a list.
+    bytes.contains(&b'[') && serde_json::from_slice(bytes).is_ok_and(|value| explain::has_misplaced_list::<T>(&value))
 }
 
-/// Whether a `[` stands outside of texts.
-fn has_array(json: &[u8]) -> bool {
-    let (mut in_text, mut is_escaped) = (false, false);
-    json.iter().any(|byte| {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_text => is_escaped = true,
-            b'"' => in_text = !in_text,
-            b'[' if !in_text => return true,
-            _ => {}
+/// To JSON Schema `75.0` is an integer, to the parser it is none: reads such a body again, with whole numbers written as such.
+fn with_whole_numbers<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Option<T> {
+    fn settle(value: &mut Value) -> bool {
+        match value {
+            Value::Number(number) => {
+                let whole = number.as_f64().filter(|number| number.fract() == 0.0);
+                let whole =
+                    whole.filter(|_| number.is_f64()).and_then(|number| format!("{number:.0}").parse::<i64>().ok());
+                whole.map(|whole| *value = whole.into()).is_some()
+            }
+            Value::Array(items) => items.iter_mut().map(settle).filter(|settled| *settled).count() > 0,
+            Value::Object(members) => members.values_mut().map(settle).filter(|settled| *settled).count() > 0,
+            _ => false,
         }
-        false
-    })
+    }
+    let mut value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object)?;
+    let is_other = settle(&mut value) && !explain::has_misplaced_list::<T>(&value);
+    if is_other { serde_json::from_value(value).ok() } else { None }
 }
 
 /// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.
@@ -186,6 +186,21 @@ mod tests {
         inner: Inner,
     }
 
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    struct Counted {
+        count: u32,
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point() {
+        let count = |body: &str| parse::<Counted>(body.as_bytes(), Kind::Json).map(|counted| counted.count);
+        assert_eq!(count(r#"{"count":75.0}"#).unwrap(), 75);
+        assert_eq!(count(r#"{"count":7.5e1}"#).unwrap(), 75);
+        for body in [r#"{"count":7.5}"#, r#"{"count":-75.0}"#, r#"{"count":1e300}"#, "[75.0]", r#"{"count":75.0} x"#] {
+            count(body).unwrap_err();
+        }
+    }
+
     #[test]
     fn an_array_is_taken_for_an_array_only() {
         let outer = parse::<Outer>(br#"{"inner":{"words":["[","\""]}}"#, Kind::Json).unwrap();
@@ -194,11 +209,5 @@ mod tests {
             let error = parse::<Outer>(body.as_bytes(), Kind::Json).unwrap_err();
             assert_eq!(error.shown().code, Code::InvalidInput, "{body}");
         }
-    }
-
-    #[test]
-    fn brackets_in_texts_are_no_arrays() {
-        assert!(!has_array(br#"{"a":"[\"[","b\\":"["}"#));
-        assert!(has_array(br#"{"a":"\\","b":[]}"#));
     }
 }

@@ -125,3 +125,18 @@ async fn a_password_change_and_a_verification_by_the_old_one_do_not_both_stand()
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_password_changes_by_one_record_that_rests_on_the_old_password_one_wins() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let record = user.verify_password().await;
+    // All pass the early check; the first that commits revokes the record under the others.
+    let changes = (0..8).map(|number| {
+        let new = json!({ "password": format!("an entirely new passphrase {number}") });
+        let (user, record) = (&user, &record);
+        async move { user.call("POST", "/api/my-account/password", record, new).await }
+    });
+    let answers = join_all(changes).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 1, "{answers:?}");
+}

@@ -31,10 +31,10 @@ async fn an_application_is_created_shown_changed_and_deleted() {
     assert!(!list.text.contains(secret));
     let changes =
         json!({ "name": "New", "description": "What for", "customClientMetadata": { "allowTokenExchange": false } });
-    let changed = manager.patch(&path, changes).await.expect("200").json();
-    assert_eq!((&changed["name"], &changed["description"]), (&json!("New"), &json!("What for")));
-    assert_eq!(changed["customClientMetadata"], json!({ "allowTokenExchange": false }));
-    assert_eq!(changed["oidcClientMetadata"], metadata);
+    let after = manager.patch(&path, changes).await.expect("200").json();
+    assert_eq!((&after["name"], &after["description"]), (&json!("New"), &json!("What for")));
+    assert_eq!(after["customClientMetadata"], json!({ "allowTokenExchange": false }));
+    assert_eq!(after["oidcClientMetadata"], metadata);
     assert_eq!(
         manager.patch(&path, json!({ "description": "" })).await.expect("200").json()["description"],
         Value::Null

@@ -77,6 +77,9 @@ async fn what_is_not_there_is_404_and_what_does_not_fit_is_400() {
         ("/api/users", json!({ "name": "a\0b" })),
         ("/api/users", json!({ "customData": { "a": ["\0"] } })),
         ("/api/users", json!({ "customData": [] })),
+        ("/api/users", json!({ "profile": ["a"] })),
+        ("/api/users", json!({ "profile": { "address": [] } })),
+        ("/api/users", json!({ "profile": { "gender": null } })),
         ("/api/applications", json!({ "name": "", "type": "SPA" })),
         ("/api/applications", json!({ "name": "x", "type": "spa" })),
         (

@@ -32,12 +32,12 @@ async fn a_user_is_created_shown_changed_and_deleted() {
     app.advance(1);
     let changes =
         json!({ "username": "", "name": null, "avatar": "", "customData": {}, "profile": {}, "primaryPhone": null });
-    let changed = manager.patch(&path, changes).await.expect("200").json();
+    let after = manager.patch(&path, changes).await.expect("200").json();
     for gone in ["username", "name", "avatar", "primaryPhone"] {
-        assert_eq!(changed[gone], Value::Null, "{gone}");
+        assert_eq!(after[gone], Value::Null, "{gone}");
     }
-    assert_eq!((&changed["customData"], &changed["profile"]), (&json!({}), &json!({})));
-    assert_eq!((&changed["primaryEmail"], &changed["updatedAt"]), (&user["primaryEmail"], &json!(now + 1000)));
+    assert_eq!((&after["customData"], &after["profile"]), (&json!({}), &json!({})));
+    assert_eq!((&after["primaryEmail"], &after["updatedAt"]), (&user["primaryEmail"], &json!(now + 1000)));
     manager.patch(&path, json!({})).await.expect("422 entity.invalid_input");
     manager.delete(&path).await.expect("204");
     manager.get(&path).await.expect("404 entity.not_found");

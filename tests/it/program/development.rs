@@ -86,7 +86,15 @@ async fn the_main_job_works_in_development() {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 
-    let page = caller.http.get(mailbox).header("accept", "text/html").send().await.unwrap();
+    let page = caller
+        .http
+        .get(mailbox)
+        .header("accept", "text/html")
+        .header("origin", "https://evil.example")
+        .send()
+        .await
+        .unwrap();
+    assert!(page.headers().get("access-control-allow-origin").is_none(), "other pages cannot read codes");
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     assert!(page.text().await.unwrap().contains("<h1>Mailbox</h1>"));
