@@ -6,6 +6,8 @@ mod account;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod floors;
@@ -21,6 +23,8 @@ mod languages;
 mod management;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
