@@ -16,7 +16,7 @@ use crate::{
     subject::Subject,
 };
 
-const LENGTH: Duration = Duration::from_secs(3);
+const LENGTH: Duration = Duration::from_secs(2);
 /// Readers, and the pause between two requests of one: 400 requests a second together.
 const READERS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -28,7 +28,7 @@ pub fn measure(clients: &Runtime, subject: &Subject) {
     let mut checks = passwords::requests(subject);
     checks.truncate(CHECKS);
     let (mut middle, mut slowest) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
+    for _ in 0..5 {
         let alone = read(clients, subject.address(), &reads);
         let load = Load::start(clients, subject.address(), &checks, 201);
         std::thread::sleep(Duration::from_millis(500));
