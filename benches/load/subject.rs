@@ -74,7 +74,7 @@ pub fn config(url: &str) -> Config {
 
 pub fn options() -> Options {
     let mailbox = Some(Channels::to_mailbox(10));
-    Options { clock: None, random: None, master_key: Some(MasterKey::from_bytes([7; 32])), mailbox }
+    Options { master_key: Some(MasterKey::from_bytes([7; 32])), mailbox, ..Options::default() }
 }
 
 pub struct User {
