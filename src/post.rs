@@ -1,5 +1,7 @@
 //! The way of a message: rendered, sealed, stored in the transaction that causes it, handed to a channel, marked.
 
+pub mod budgets;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -101,6 +103,11 @@ pub async fn notify(
         return Ok(());
     }
     let now = app.now();
+    if let Address::Phone(digits) = address
+        && !budgets::may_text_notice(app, session, &user.id, digits, now).await?
+    {
+        return Ok(());
+    }
     let locale = language_of(user);
     let values = Values { user: user.name.as_deref(), time: Some(now), ..Values::default() };
     let message = Message {

@@ -69,6 +69,12 @@ pub fn config(url: &str) -> Config {
     // Tokens hold for the service in this process and for one of its own.
     config.server.public_url = Some("http://localhost:3000".to_owned());
     url.clone_into(&mut config.database.url);
+    // Counted as always, but never refused: it all comes from one address.
+    config.limits.requests_per_minute = 100_000_000;
+    config.limits.verifications_per_minute = 100_000_000;
+    config.limits.tokens_per_minute = 100_000_000;
+    config.limits.sends_per_client = 0;
+    config.limits.sends_in_all = 0;
     config
 }
 

@@ -31,6 +31,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     let signals = Signals::take()?;
+    raise_file_limit(config.limits.connections);
     let running = server::start(config, server::Options::default()).await?;
     let (address, url) = (running.address, running.url());
     if let Some(path) = &arguments.ready_file {
@@ -38,6 +39,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     tracing::info!(%address, url, issuer = running.app.urls.root, "ready, listening on {address}");
     run::until_told(running, signals).await
+}
+
+/// Every connection is an open file, and most systems begin with 1024 of these: takes what the configuration asks for, as far as the
+/// system allows it.
+fn raise_file_limit(connections: usize) {
+    // Database, log and messages need some, too.
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(512);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(files) if files >= wanted => {}
+        Ok(files) => tracing::warn!(
+            files,
+            wanted,
+            "fewer files may be open than limits.connections needs; raise the limit of the system (`LimitNOFILE=` of systemd) or \
+             lower limits.connections"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
 }
 
 /// What production needs and is not there, the key file among it.

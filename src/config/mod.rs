@@ -94,6 +94,7 @@ impl Config {
         problems.extend(self.email.route().err().unwrap_or_default());
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
+        problems.extend(self.limits.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
         problems

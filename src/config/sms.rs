@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::address::{HookTarget, hook, http_url};
+use crate::domain::calling_codes;
 
 /// Where Twilio itself answers.
 const TWILIO: &str = "https://api.twilio.com";
@@ -28,6 +29,13 @@ pub struct SmsConfig {
     pub hook_url: Option<SecretString>,
     /// The value of the `Authorization` header for `hook_url`. Default: none.
     pub hook_authorization: Option<SecretString>,
+    /// The countries text messages go to, as calling codes (`44`) or longer prefixes (`4474`), digits alone. Default: none, which
+    /// stands for all countries, without the codes that are no country's.
+    pub allowed_calling_codes: Vec<String>,
+    /// Text messages in a day, all together; 0 for no limit. Default 10000.
+    pub daily_budget: i64,
+    /// Text messages in a day to one calling code; 0 for no limit. Default 5000.
+    pub daily_budget_per_calling_code: i64,
     /// The site whose form takes the code, such as `login.example.com`: messages then end with the line `@host #code`, and
     /// browsers fill the code in on that site only. Default: none.
     pub otp_host: Option<String>,
@@ -44,6 +52,9 @@ impl Default for SmsConfig {
             auth_token: None,
             hook_url: None,
             hook_authorization: None,
+            allowed_calling_codes: Vec::new(),
+            daily_budget: 10_000,
+            daily_budget_per_calling_code: 5000,
             otp_host: None,
             timeout_ms: 10_000,
         }
@@ -82,6 +93,20 @@ impl SmsConfig {
         if !(1..=600_000).contains(&self.timeout_ms) {
             problems.push(format!("sms.timeout_ms is {}: write milliseconds between 1 and 600000", self.timeout_ms));
         }
+        let is_prefix = |code: &String| {
+            (1..=15).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0')
+        };
+        if let Some(code) = self.allowed_calling_codes.iter().find(|code| !is_prefix(code)) {
+            problems.push(format!(
+                "sms.allowed_calling_codes has {code:?}: write calling codes in digits alone, such as [\"1\", \"44\"]"
+            ));
+        }
+        if self.daily_budget < 0 || self.daily_budget_per_calling_code < 0 {
+            problems.push(
+                "sms.daily_budget or sms.daily_budget_per_calling_code is below 0: write 0 for no limit, or a number of messages"
+                    .to_owned(),
+            );
+        }
         if self.otp_host.as_deref().is_some_and(|host| !is_host(host)) {
             problems.push(
                 "sms.otp_host is not a host name: write it without scheme, port and path, such as login.example.com"
@@ -108,6 +133,16 @@ impl SmsConfig {
                 .map(SmsRoute::Hook),
         };
         if problems.is_empty() { Ok(route) } else { Err(problems) }
+    }
+
+    /// Whether text messages go to this number (E.164 digits).
+    #[must_use]
+    pub fn serves(&self, digits: &str) -> bool {
+        if self.allowed_calling_codes.is_empty() {
+            calling_codes::is_of_a_country(digits)
+        } else {
+            self.allowed_calling_codes.iter().any(|code| digits.starts_with(code.as_str()))
+        }
     }
 
     /// The longest one attempt may take.
@@ -235,17 +270,40 @@ mod tests {
         assert_eq!(is_host(host), fits);
     }
 
+    #[rstest]
+    #[case(&[], "447911123456", true)]
+    #[case(&[], "97912345678", false)]
+    #[case(&["979"], "97912345678", true)]
+    #[case(&["1", "81"], "818012345678", true)]
+    #[case(&["1", "81"], "447911123456", false)]
+    #[case(&["447"], "447911123456", true)]
+    #[case(&["447"], "442079460000", false)]
+    fn countries(#[case] allowed: &[&str], #[case] digits: &str, #[case] serves: bool) {
+        let allowed_calling_codes = allowed.iter().map(|&code| code.to_owned()).collect();
+        assert_eq!(SmsConfig { allowed_calling_codes, ..SmsConfig::default() }.serves(digits), serves);
+    }
+
     #[test]
     fn every_problem_is_told_at_once() {
         let config = SmsConfig {
             twilio_url: Some("ftp://x".into()),
             otp_host: Some("a/b".into()),
             timeout_ms: 0,
+            allowed_calling_codes: vec!["44".into(), "+1".into()],
+            daily_budget: -1,
             ..SmsConfig::default()
         };
         let problems = config.route().unwrap_err();
-        for key in ["sms.from", "sms.twilio_url", "sms.account_sid", "sms.auth_token", "sms.otp_host", "sms.timeout_ms"]
-        {
+        for key in [
+            "sms.from",
+            "sms.twilio_url",
+            "sms.account_sid",
+            "sms.auth_token",
+            "sms.otp_host",
+            "sms.timeout_ms",
+            "sms.allowed_calling_codes has \"+1\"",
+            "sms.daily_budget",
+        ] {
             assert!(problems.iter().any(|problem| problem.starts_with(key)), "{key} in {problems:?}");
         }
     }

@@ -38,9 +38,37 @@ pub(super) fn split(digits: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// Codes that are no country's: freephone, shared cost, satellites, networks without a place, premium rate. Few people can be texted
+/// there, and whoever lives on the price of messages can.
+const NO_COUNTRY: &[&str] = &["800", "808", "870", "878", "881", "882", "883", "888", "979"];
+
+/// The calling code of a number in E.164 digits.
+#[must_use]
+pub fn of(digits: &str) -> Option<&str> {
+    split(digits).map(|(code, _)| code)
+}
+
+/// Whether a number's (E.164 digits) calling code is that of a country.
+#[must_use]
+pub fn is_of_a_country(digits: &str) -> bool {
+    of(digits).is_some_and(|code| !NO_COUNTRY.contains(&code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_their_country_or_none() {
+        assert_eq!((of("447911123456"), of("15550001111"), of("0123456")), (Some("44"), Some("1"), None));
+        assert!(is_of_a_country("818012345678") && is_of_a_country("35812345678"));
+        for digits in ["97912345678", "881612345678", "80012345678", "01234567", "2101234567", ""] {
+            assert!(!is_of_a_country(digits), "{digits}");
+        }
+        for code in NO_COUNTRY {
+            assert_eq!(of(&format!("{code}1234567")), Some(*code));
+        }
+    }
     use phonenumber::metadata::DATABASE;
 
     #[test]

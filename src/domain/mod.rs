@@ -2,7 +2,7 @@
 
 pub mod application;
 pub mod blocklist;
-mod calling_codes;
+pub mod calling_codes;
 pub mod common_passwords;
 pub mod id;
 pub mod identifier;

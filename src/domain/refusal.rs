@@ -49,9 +49,11 @@ refusals! {
     MethodNotAllowed 405 "request.method_not_allowed" "This path does not take this method; the Allow header lists those it takes."
     RequestTimeout 408 "request.timeout" "The request did not arrive in time."
     BodyTooLarge 413 "request.body_too_large" "The body is larger than this service accepts."
+    UriTooLong 414 "request.uri_too_long" "The address of the request is longer than this service accepts."
     UnsupportedMediaType 415 "request.unsupported_media_type" "Send the body as application/json or application/x-www-form-urlencoded."
     MessageRateLimited 429 "request.message_rate_limited" "Too many messages were sent; try again later."
     RateLimited 429 "request.rate_limited" "Too many requests; try again later."
+    HeadersTooLarge 431 "request.headers_too_large" "The headers of the request are larger than this service accepts."
     Internal 500 "request.internal_error" "Something went wrong on our side; the request id helps to find it."
     Unavailable 503 "request.service_unavailable" "The service cannot answer safely at the moment; try again shortly."
 
@@ -116,6 +118,7 @@ refusals! {
     ThirdPartyTokenExchange 422 "application.third_party_application_cannot_enable_token_exchange" "Third-party applications may not exchange tokens."
 
     // Messages
+    MessageCountryNotServed 422 "request.message_country_not_served" "Text messages are not sent to numbers of this country."
     ConnectorNotFound 501 "connector.not_found" "No channel is configured for this kind of message."
     ConnectorGeneral 400 "connector.general" "The message could not be handed over."
     ConnectorInvalidConfig 400 "connector.invalid_config" "The channel's configuration was refused."

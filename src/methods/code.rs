@@ -75,7 +75,7 @@ pub struct SendBody {
     template_type: Option<TemplateType>,
 }
 
-refusals!(SendRefused: [USER, BODY], MessageRateLimited, ThirdPartyForbidden, EntityValueTooLong, InvalidPhone,
+refusals!(SendRefused: [USER, BODY], MessageRateLimited, MessageCountryNotServed, ThirdPartyForbidden, EntityValueTooLong, InvalidPhone,
     BlocklistInvalidEmail, BlocklistSubaddressing, BlocklistEmail, ConnectorNotFound, ConnectorGeneral, ConnectorInvalidConfig,
     ConnectorInvalidRequest, ConnectorInvalidResponse, ConnectorTemplateNotFound, ConnectorAuthorizationFailed, ConnectorRateLimited);
 

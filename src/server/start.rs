@@ -6,18 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::{
-    App as ActixApp, HttpServer,
-    dev::ServerHandle,
+    App as ActixApp,
+    dev::{AppConfig, Server, ServerHandle, fn_service},
     middleware::from_fn,
     web::{self, Data},
 };
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use utoipa_actix_web::AppExt;
 
-use super::{keys, openapi, routes};
+use super::{keys, openapi, patient::Patient, routes};
 use crate::{
     app::{App, Parts, Urls},
     channels::{Channels, mailbox::Mailbox},
@@ -31,7 +37,7 @@ use crate::{
     jobs,
     storage::{self, Db, PoolLimits},
     texts::Templates,
-    web::{edge::edge, routes::Routes},
+    web::{edge::edge, floods::Floods, pace::Pace, routes::Routes},
 };
 
 /// What may be put in place of the real things.
@@ -60,6 +66,7 @@ pub struct Running {
     server: JoinHandle<std::io::Result<()>>,
     stop_jobs: oneshot::Sender<()>,
     jobs: JoinHandle<()>,
+    tidying: JoinHandle<()>,
 }
 
 impl Running {
@@ -81,6 +88,7 @@ impl Running {
         let deadline = Instant::now() + Duration::from_secs(self.app.config.server.shutdown_seconds);
         self.handle.stop(true).await;
         let _ = self.server.await;
+        self.tidying.abort();
         let _ = self.stop_jobs.send(());
         // What is not sent by then waits in the outbox for the next start.
         let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
@@ -158,10 +166,9 @@ fn listed(problems: &[String]) -> anyhow::Error {
 /// Listens and serves until [`Running::stop`].
 pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Running> {
     let bind = config.server.bind;
-    let listener = std::net::TcpListener::bind(bind).with_context(|| {
+    let listener = listen(bind).with_context(|| {
         format!("server.bind: cannot listen on {bind}; is it taken? Set another address, or port 0 for a free one")
     })?;
-    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let app = Data::new(build_app(config, address, &mut options).await?);
     let document = Arc::new(openapi());
@@ -169,40 +176,85 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     let document = Data::new(document);
     let metrics = Data::new(recorder());
     let mailbox = options.mailbox.map(|(_, mailbox)| Data::from(mailbox));
+    let floods = Data::new(Floods::new(&app.config.limits));
     let (limits, server_config) = (app.config.limits.clone(), app.config.server.clone());
     let workers = server_config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
     let state = app.clone();
-    let server = HttpServer::new(move || {
+    let counted = floods.clone();
+    let (head, rest) = (Duration::from_secs(limits.head_seconds), Duration::from_secs(limits.keep_alive_seconds));
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let listening = builder
+        .workers(workers)
+        .max_concurrent_connections(limits.connections.div_ceil(workers))
+        .shutdown_timeout(server_config.shutdown_seconds)
+        .disable_signals();
+    // By hand what `HttpServer` does, for the sake of `Patient`.
+    let listening = listening.listen("countersign", listener, move || {
         let (service, _) = ActixApp::new()
             .app_data(state.clone())
             .app_data(table.clone())
+            .app_data(counted.clone())
             .app_data(document.clone())
             .app_data(metrics.clone())
             .into_utoipa_app()
             .configure(routes::all)
             .split_for_parts();
         let mailbox = mailbox.clone();
-        service
+        let service = service
             .configure(move |service| {
                 if let Some(mailbox) = mailbox {
                     service.app_data(mailbox).route("/mailbox", web::get().to(crate::server::mailbox::show));
                 }
             })
-            .wrap(from_fn(edge))
-    })
-    .workers(workers)
-    .max_connections(limits.connections.div_ceil(workers))
-    .shutdown_timeout(server_config.shutdown_seconds)
-    .disable_signals()
-    .listen(listener)?
-    .run();
+            .wrap(from_fn(edge));
+        let service =
+            map_config(service.into_factory().map_err(|error| error.error_response()), |()| AppConfig::default());
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(head)
+            .keep_alive(rest)
+            .local_addr(address)
+            .on_connect_ext(|stream: &Patient<TcpStream>, data| {
+                data.insert(stream.pace());
+            })
+            .h1(service);
+        fn_service(move |stream: TcpStream| async move {
+            let _ = stream.set_nodelay(true);
+            let peer = stream.peer_addr().ok();
+            Ok((Patient::new(stream, Pace::new(head, rest)), peer))
+        })
+        .and_then(http)
+    })?;
+    let server = listening.run();
     let handle = server.handle();
     let server = tokio::spawn(server);
     let (stop_jobs, stopped) = oneshot::channel::<()>();
     let jobs = tokio::spawn(jobs::deliver(app.clone(), async {
         let _ = stopped.await;
     }));
-    Ok(Running { app, address, handle, server, stop_jobs, jobs })
+    let tidying = tokio::spawn(tidy(floods));
+    Ok(Running { app, address, handle, server, stop_jobs, jobs, tidying })
+}
+
+/// With a longer queue for those who knock at once than the standard library's 128.
+fn listen(bind: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if bind.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(bind)?;
+    socket.listen(1024)?.into_std()
+}
+
+/// Forgets clients that have gone, each minute.
+async fn tidy(floods: Data<Floods>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        floods.tidy();
+    }
 }
 
 /// One recorder a process: several servers in one process (tests) share it.

@@ -13,7 +13,11 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder, example::ExampleBuilder},
 };
 
-use crate::{domain::refusal::Refusal, error::Error, web::openapi};
+use crate::{
+    domain::refusal::{Code, Refusal},
+    error::Error,
+    web::openapi,
+};
 
 /// Why a token was not issued.
 #[derive(Debug)]
@@ -93,12 +97,15 @@ impl utoipa::IntoResponses for TokenRefused {
                 ],
             ),
             ("401", &["invalid_client"]),
+            ("408", &["invalid_request"]),
             ("413", &["invalid_request"]),
             ("415", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ];
-        ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
+        let own = ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors))));
+        // The flood limits answer in front of the endpoint, as they do everywhere.
+        own.chain(openapi::responses(&[&[Code::RateLimited]])).collect()
     }
 }
 
@@ -133,7 +140,7 @@ impl From<Error> for OauthError {
         let (error, status) = match code.status() {
             503 => ("temporarily_unavailable", 503),
             500 => ("server_error", 500),
-            413 | 415 => ("invalid_request", code.status()),
+            408 | 413 | 415 => ("invalid_request", code.status()),
             _ => ("invalid_request", 400),
         };
         Self { error, description: code.sentence().to_owned(), status, challenge: false, retry_after }

@@ -125,7 +125,7 @@ async fn answer(app: &App, request: &HttpRequest, payload: Payload, issuer: &str
 }
 
 async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str) -> Result<TokenAnswer, OauthError> {
-    let body = json::read(payload.into_inner(), app.config.limits.body_bytes).await?;
+    let body = json::read(payload.into_inner(), &app.config.limits).await?;
     let mut asked: TokenRequest = json::parse(&body, json::kind(request))?;
     let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
     let application = credentials.authenticate(app).await?;

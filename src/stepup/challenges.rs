@@ -18,7 +18,10 @@ use crate::{
         time::Timestamp,
     },
     error::Result,
-    post,
+    post::{
+        self,
+        budgets::{self, Counted},
+    },
     storage::{outbox, records, sends as send_rows},
     texts::{self, Values},
     web::{caller::Caller, client::Languages},
@@ -56,6 +59,9 @@ pub async fn send(
     languages: &Languages,
 ) -> Result<Fresh> {
     post::require_channel(app, target.kind())?;
+    if target.kind() == Kind::Sms {
+        budgets::require_served(app, &target.key)?;
+    }
     let record = Fresh::new(app);
     let policy = caller.settings.sign_in_experience.verification_code_policy;
     let life = Duration::from_secs(u64::from(policy.expiration_duration));
@@ -77,6 +83,8 @@ pub async fn send(
     };
     records::add(&mut session, row).await?;
     post::store(app, &mut session, &message, &caller.user.id, record.expires_at, true).await?;
+    let client = caller.client.network_text();
+    let counted = budgets::count(app, &mut session, target.kind(), &target.key, &client, record.created_at).await?;
     let data = json!({ "method": target.method.name(), "purpose": purpose.name(), "to": target.masked });
     audit::write(app, &mut session, "verification.code_sent", caller, data).await?;
     session.commit().await?;
@@ -89,26 +97,28 @@ pub async fn send(
             Ok(record)
         }
         Err(error) => {
-            take_back(app, caller, target, &record.key, &message.id, &send, &error).await?;
+            let what = Undone { record: &record.key, message: &message.id, send: &send, counted: &counted };
+            take_back(app, caller, target, &what, &error).await?;
             Err(error.refusal().into())
         }
     }
 }
 
+/// What a message left that no channel took.
+struct Undone<'a> {
+    record: &'a RecordKey,
+    message: &'a str,
+    send: &'a str,
+    counted: &'a Counted,
+}
+
 /// The channel refused: neither record nor count remain; the audit log keeps the attempt.
-async fn take_back(
-    app: &App,
-    caller: &Caller,
-    target: &Target,
-    record: &RecordKey,
-    message: &str,
-    send: &str,
-    error: &SendError,
-) -> Result<()> {
+async fn take_back(app: &App, caller: &Caller, target: &Target, what: &Undone<'_>, error: &SendError) -> Result<()> {
     let mut session = app.db.write().await?;
-    records::delete(&mut session, record).await?;
-    send_rows::delete(&mut session, send).await?;
-    outbox::delete(&mut session, message).await?;
+    records::delete(&mut session, what.record).await?;
+    send_rows::delete(&mut session, what.send).await?;
+    outbox::delete(&mut session, what.message).await?;
+    budgets::take_back(&mut session, what.counted).await?;
     let data = json!({ "method": target.method.name(), "to": target.masked, "reason": error.refusal().code.code() });
     audit::write(app, &mut session, "verification.code_not_sent", caller, data).await?;
     Ok(session.commit().await?)

@@ -52,3 +52,37 @@ pub async fn add(session: &mut Session, id: &str, recipient: &[u8], user: &UserI
 pub async fn delete(session: &mut Session, id: &str) -> sqlx::Result<()> {
     session.execute("delete from sends where id = $1", (id,)).await.map(drop)
 }
+
+/// A span of time in which messages of a subject are counted together.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// What is counted.
+    pub subject: String,
+    /// When the window began.
+    pub begins_at: Timestamp,
+    /// When it is over.
+    pub ends_at: Timestamp,
+}
+
+/// Counts one in a window, in one statement, where there are fewer than `most`; gives the number there are now. Held until the
+/// transaction ends. `most` must be 1 or more.
+pub async fn count_in(session: &mut Session, window: &Window, most: i64) -> sqlx::Result<Option<i64>> {
+    let sql = "insert into send_counters (subject, begins_at, ends_at, sent) values ($1, $2, $3, 1)
+               on conflict (subject, begins_at) do update set sent = send_counters.sent + 1 where send_counters.sent < $4
+               returning sent";
+    let params = (window.subject.as_str(), window.begins_at, window.ends_at, most);
+    Ok(session.fetch_optional::<(i64,)>(sql, params).await?.map(|(sent,)| sent))
+}
+
+/// Takes one back.
+pub async fn take_back(session: &mut Session, window: &Window) -> sqlx::Result<()> {
+    let sql = "update send_counters set sent = sent - 1 where subject = $1 and begins_at = $2 and sent > 0";
+    session.execute(sql, (window.subject.as_str(), window.begins_at)).await.map(drop)
+}
+
+/// Forgets at most `most` windows that were over before `now`; says how many.
+pub async fn sweep_windows(session: &mut Session, now: Timestamp, most: i64) -> sqlx::Result<u64> {
+    let sql = "delete from send_counters where (subject, begins_at) in
+                 (select subject, begins_at from send_counters where ends_at < $1 order by ends_at limit $2)";
+    session.execute(sql, (now, most)).await
+}

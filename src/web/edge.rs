@@ -1,6 +1,6 @@
-//! The outermost layer: request id, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
+//! The outermost layer: request id, flood limits, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use actix_web::{
     Error as ActixError, HttpMessage, HttpResponse, ResponseError,
@@ -21,10 +21,13 @@ use tracing::Instrument;
 
 use super::{
     client::{self, Client},
+    floods::{self, Floods, Standing},
+    pace::Pace,
     routes::{self, Route, Routes},
 };
 use crate::{
     app::App,
+    config::LimitsConfig,
     domain::{id::random_text, refusal::Code},
     error::Error,
 };
@@ -37,6 +40,7 @@ pub async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
     let started = Instant::now();
+    let mut busy = request.conn_data::<Pace>().map(Pace::begin);
     let Some(app) = request.app_data::<Data<App>>().cloned() else {
         return Err(Error::Failed(anyhow::anyhow!("the app is missing")).into());
     };
@@ -51,8 +55,11 @@ pub async fn edge(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let shares = shares_origins(request.path());
     let span = tracing::info_span!("request", id = client.request_id);
+    let (standing, refused) = admit(&request, client.ip);
 
-    let mut response = if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
+    let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)) {
+        request.into_response(error.error_response())
+    } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
         request.into_response(answer)
     } else {
         if method == Method::HEAD {
@@ -68,6 +75,9 @@ pub async fn edge(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
     if shares {
         share_origin(&mut response, origin);
     }
@@ -75,6 +85,9 @@ pub async fn edge(
         response = tag(response);
     }
     let status = response.status();
+    if let Some(busy) = busy.as_mut().filter(|_| matches!(status.as_u16(), 408 | 413)) {
+        busy.hurry();
+    }
     let seconds = started.elapsed().as_secs_f64();
     let pattern = route.map_or_else(|| "unmatched".into(), |route| Arc::clone(&route.pattern));
     let (code, ms) = (status.as_u16(), format_args!("{:.1}", seconds * 1000.0));
@@ -87,6 +100,29 @@ pub async fn edge(
     metrics::counter!("countersign_http_requests_total", labels.iter()).increment(1);
     metrics::histogram!("countersign_http_request_seconds", labels.iter()).record(seconds);
     Ok(response)
+}
+
+/// Counts the request for its client, before anything else is done for it.
+fn admit(request: &ServiceRequest, client: Option<IpAddr>) -> (Option<Standing>, Option<Error>) {
+    let Some(kind) = floods::Kind::of(request) else { return (None, None) };
+    let Some(floods) = request.app_data::<Data<Floods>>() else {
+        return (None, Some(Error::Failed(anyhow::anyhow!("the flood limits are missing"))));
+    };
+    match floods.count(kind, client) {
+        Ok(standing) => (standing, None),
+        Err((refusal, standing)) => (Some(standing), Some(refusal.into())),
+    }
+}
+
+/// Refuses heads that are larger than any client of ours needs. What does not fit the buffer of the HTTP layer (128 KiB, 96 headers)
+/// never comes here: it is answered 431 without a body.
+fn oversized(request: &ServiceRequest, limits: &LimitsConfig) -> Option<Error> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.uri_bytes {
+        return Some(Code::UriTooLong.into());
+    }
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    (bytes > limits.header_bytes).then(|| Code::HeadersTooLarge.into())
 }
 
 /// The method's name for metrics: clients may send any word, and each would begin a series of its own.

@@ -1,7 +1,7 @@
 //! The parsed body. The happy path parses bytes straight into the type, so that secrets are wrapped from the first byte;
 //! only a body that does not fit is looked at again, to say what to mend.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::explain;
 use crate::{
     app::App,
+    config::LimitsConfig,
     domain::refusal::Code,
     error::{Error, Result},
 };
@@ -29,11 +30,12 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<Data<App>>().map_or(64 * 1024, |app| app.config.limits.body_bytes);
+        let app = request.app_data::<Data<App>>().cloned();
         let kind = kind(request);
         let payload = payload.take();
         Box::pin(async move {
-            let bytes = read(payload, limit).await?;
+            let app = app.ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
+            let bytes = read(payload, &app.config.limits).await?;
             parse(&bytes, kind).map(Json)
         })
     }
@@ -65,8 +67,17 @@ pub fn kind(request: &HttpRequest) -> Kind {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes.
-pub async fn read(mut payload: Payload, limit: usize) -> Result<Bytes> {
+/// Reads a whole body, within the limits of size and time.
+///
+/// # Errors
+/// `413 request.body_too_large`, `408 request.timeout`, `400 request.invalid` for one that breaks off.
+pub async fn read(payload: Payload, limits: &LimitsConfig) -> Result<Bytes> {
+    // The time is for all of it: a byte now and then does not help.
+    let time = Duration::from_secs(limits.body_seconds);
+    tokio::time::timeout(time, read_all(payload, limits.body_bytes)).await.map_err(|_| Code::RequestTimeout.refuse())?
+}
+
+async fn read_all(mut payload: Payload, limit: usize) -> Result<Bytes> {
     let mut body = BytesMut::new();
     while let Some(chunk) = std::future::poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
         let chunk = chunk.map_err(|_| Code::InvalidRequest.refuse())?;

@@ -17,11 +17,17 @@ use super::answer::ErrorBody;
 use crate::domain::refusal::Code;
 
 /// Every route may answer these.
-pub const ALWAYS: &[Code] = &[Code::Internal, Code::Unavailable];
+pub const ALWAYS: &[Code] = &[Code::RateLimited, Code::Internal, Code::Unavailable];
 
 /// Routes with a body.
-pub const BODY: &[Code] =
-    &[Code::InvalidInput, Code::MalformedJson, Code::InvalidRequest, Code::BodyTooLarge, Code::UnsupportedMediaType];
+pub const BODY: &[Code] = &[
+    Code::InvalidInput,
+    Code::MalformedJson,
+    Code::InvalidRequest,
+    Code::RequestTimeout,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+];
 
 /// Routes of a signed-in user.
 pub const USER: &[Code] = &[

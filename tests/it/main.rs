@@ -10,6 +10,8 @@ mod clients;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod floors;
 #[cfg(test)]
 mod gates;
@@ -29,6 +31,8 @@ mod openapi;
 mod program;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod sending;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The program as operators and newcomers run it.
 
 mod development;
+mod flood;
 mod import;
 mod operation;
 

@@ -62,7 +62,13 @@ impl TestApp {
 
     /// A second node on the same database, clock, mailbox and public URL.
     pub async fn second_node(&self) -> Self {
+        self.second_node_with(|_| {}).await
+    }
+
+    /// The same with a configuration of the test's own.
+    pub async fn second_node_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(&self.database);
+        change(&mut config);
         config.server.public_url = Some(self.running.url());
         let channels = Channels { email: Some(self.mailbox.clone()), sms: Some(self.mailbox.clone()) };
         let mailbox = Some((channels, self.mailbox.clone()));
@@ -171,6 +177,10 @@ fn config(database: &TestDatabase) -> Config {
     config.database.url = database.url();
     config.database.connections = 6;
     config.database.acquire_timeout_ms = 20_000;
+    // Counted as always, but never refused: tests ask faster than people.
+    config.limits.requests_per_minute = 10_000_000;
+    config.limits.verifications_per_minute = 10_000_000;
+    config.limits.tokens_per_minute = 10_000_000;
     config.hashing.memory_kib = 64;
     config.hashing.passes = 1;
     config.hashing.threads = 1;
