@@ -86,3 +86,8 @@ pub async fn sweep_windows(session: &mut Session, now: Timestamp, most: i64) -> 
                  (select subject, begins_at from send_counters where ends_at < $1 order by ends_at limit $2)";
     session.execute(sql, (now, most)).await
 }
+
+/// An operator vouches for a recipient: what was sent to it no longer counts.
+pub async fn forget(session: &mut Session, recipient: &[u8]) -> sqlx::Result<u64> {
+    session.execute("delete from sends where recipient_hash = $1", (recipient,)).await
+}
