@@ -111,6 +111,6 @@ async fn finish<O: Operation>(app: &App, mut opened: Opened<O>, data: Value) -> 
         post::notify(app, &mut opened, &user, Template::PhoneChanged, Address::Phone(previous)).await?;
     }
     opened.commit(app, data).await?;
-    app.outbox.notify_one();
+    app.outbox.notify_waiters();
     Ok(HttpResponse::NoContent().finish())
 }

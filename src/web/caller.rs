@@ -105,7 +105,7 @@ async fn identify(request: &ServiceRequest) -> Result<Caller> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
     let token = bearer(request.headers())?;
     let found = if app.urls.issuers.contains(&tokens::claimed_issuer(token)?) {
-        let claims = own_claims(app, token, std::slice::from_ref(&app.urls.account_audience))?;
+        let claims = own_claims(app, token, std::slice::from_ref(&app.urls.account_audience)).await?;
         by_own_token(app, &claims).await?
     } else {
         by_external_token(app, token).await?
@@ -137,10 +137,16 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
     Ok(rest.get(1..).unwrap_or_default())
 }
 
-/// Claims of a token of ours for one of `audiences`.
-pub fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>, TokenProblem> {
+/// Claims of a token of ours for one of `audiences`. A key this node does not know may be new: the keys are read again.
+pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>> {
     let expected = Expectations { issuers: &app.urls.issuers, audiences, now: app.now(), leeway: LEEWAY };
-    tokens::verify(&app.keys, token, &expected)
+    match tokens::verify(&app.keys, token, &expected) {
+        Err(TokenProblem::Key) => {
+            app.refresh_keys().await?;
+            Ok(tokens::verify(&app.keys, token, &expected)?)
+        }
+        judged => Ok(judged?),
+    }
 }
 
 struct Found {

@@ -16,16 +16,22 @@ mod harness;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod languages;
 #[cfg(test)]
 mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
 mod storage;
+#[cfg(test)]
+mod sweeping;
 #[cfg(test)]
 mod verifications;
