@@ -1,5 +1,6 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
+pub mod callers;
 pub mod keys;
 pub mod turns;
 
@@ -7,7 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
-use self::{keys::Refresh, turns::Turns};
+use self::{callers::Callers, keys::Refresh, turns::Turns};
 
 use crate::{
     channels::Channels,
@@ -46,6 +47,8 @@ pub struct App {
     pub channels: Channels,
     /// What messages say.
     pub templates: Templates,
+    /// Reads of callers in this process.
+    pub callers: Callers,
     /// Turns of guesses in this process.
     pub turns: Turns,
     /// Told when something waits in the outbox.
@@ -131,6 +134,7 @@ impl App {
             codes,
             channels,
             templates,
+            callers: Callers::default(),
             turns: Turns::default(),
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),

@@ -1,6 +1,7 @@
 //! Protected account operations: one file each, one line here. Route, OpenAPI, audit action and the gate matrix of the tests follow.
 
 mod account;
+mod address;
 mod email;
 mod password;
 mod phone;

@@ -4,6 +4,7 @@ mod documents;
 mod health;
 mod mailbox;
 mod page;
+mod refine;
 mod routes;
 mod start;
 

@@ -73,6 +73,11 @@ impl Db {
                 .statement_cache_capacity(256);
             let lock_file = Some(options.get_filename()).filter(|file| file.is_absolute() || file.parent().is_some());
             let lock_file = lock_file.map(|file| file.with_extension("migration-lock"));
+            // Switching an empty file to WAL does not wait for another process that does the same.
+            let _lock = match &lock_file {
+                Some(path) => Some(locked(path).await?),
+                None => None,
+            };
             let writer = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(limits.acquire_timeout)

@@ -22,7 +22,7 @@ use crate::{
         user::User,
     },
     error::{Error, Result},
-    storage::users::{self, CallerRow},
+    storage::users::{self, Asked, CallerRow},
 };
 
 /// How far the clocks of nodes may differ.
@@ -104,11 +104,10 @@ pub async fn authenticate(
 async fn identify(request: &ServiceRequest) -> Result<Caller> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
     let token = bearer(request.headers())?;
-    let found = if app.urls.issuers.contains(&tokens::claimed_issuer(token)?) {
-        let claims = own_claims(app, token, std::slice::from_ref(&app.urls.account_audience)).await?;
-        by_own_token(app, &claims).await?
-    } else {
-        by_external_token(app, token).await?
+    let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
+    let found = match judged(app, || tokens::verify_own(&app.keys, token, &expected)).await? {
+        Some(claims) => by_own_token(app, &claims).await?,
+        None => by_external_token(app, token).await?,
     };
     if !found.scopes.iter().any(|scope| scope == "openid") {
         return Err(Code::Forbidden.into());
@@ -137,16 +136,25 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
     Ok(rest.get(1..).unwrap_or_default())
 }
 
-/// Claims of a token of ours for one of `audiences`. A key this node does not know may be new: the keys are read again.
+/// Claims of a token of ours for one of `audiences`.
 pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>> {
-    let expected = Expectations { issuers: &app.urls.issuers, audiences, now: app.now(), leeway: LEEWAY };
-    match tokens::verify(&app.keys, token, &expected) {
+    let expected = expectations(app, audiences);
+    judged(app, || tokens::verify(&app.keys, token, &expected)).await
+}
+
+/// A key this node does not know may be new: the keys are read again, and the token is judged once more.
+async fn judged<T>(app: &App, judge: impl Fn() -> Result<T, TokenProblem>) -> Result<T> {
+    match judge() {
         Err(TokenProblem::Key) => {
             app.refresh_keys().await?;
-            Ok(tokens::verify(&app.keys, token, &expected)?)
+            Ok(judge()?)
         }
         judged => Ok(judged?),
     }
+}
+
+fn expectations<'a>(app: &'a App, audiences: &'a [String]) -> Expectations<'a> {
+    Expectations { issuers: &app.urls.issuers, audiences, now: app.now(), leeway: LEEWAY }
 }
 
 struct Found {
@@ -160,8 +168,8 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
     let user = UserId(claims.sub.clone());
     let session = claims.sid.clone().map(SessionId);
     let application = ApplicationId(claims.client_id.clone());
-    let mut db = app.db.read().await?;
-    let row = users::find_caller(&mut db, &user, session.as_ref(), Some(&application)).await?;
+    let asked = Asked { user, session: session.clone(), application: application.clone() };
+    let row = app.callers.find(&app.db, asked).await?;
     let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
     if !row.session_known || row.session_ended_at.is_some() {
         return Err(Code::Unauthorized.into());
@@ -172,7 +180,7 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
 async fn by_external_token(app: &App, token: &str) -> Result<Found> {
     let identity = app.issuers.verify(token, app.now()).await?;
     let mut db = app.db.read().await?;
-    let row = users::find_caller_by_external_id(&mut db, &identity.external_id(), None).await?;
+    let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
     let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: identity.scopes, application: None, session: None })
 }

@@ -70,11 +70,17 @@ fn by_parser(error: Option<&serde_path_to_error::Error<serde_json::Error>>) -> I
 /// Whether some list stands where the schema wants something else.
 pub(super) fn has_misplaced_list<T: ToSchema>(value: &Value) -> bool {
     let Some((_, validator)) = schema::<T>() else { return false };
-    let is_elsewhere = |error: &ValidationError<'_>| {
-        use ValidationErrorKind::{AnyOf, OneOfNotValid, Type};
-        error.instance().is_array() && matches!(error.kind(), Type { .. } | OneOfNotValid { .. } | AnyOf { .. })
-    };
-    validator.iter_errors(value).any(|error| is_elsewhere(&error))
+    validator.iter_errors(value).any(|error| is_about_a_list(&error))
+}
+
+fn is_about_a_list(error: &ValidationError<'_>) -> bool {
+    match error.kind() {
+        ValidationErrorKind::Type { .. } => error.instance().is_array(),
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            context.iter().flatten().any(is_about_a_list)
+        }
+        _ => false,
+    }
 }
 
 fn by_schema<T: ToSchema>(value: &Value) -> Vec<Issue> {
