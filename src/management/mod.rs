@@ -2,6 +2,7 @@
 
 pub mod applications;
 pub mod auth;
+mod sentinel;
 mod settings;
 mod subject_tokens;
 pub mod users;
@@ -29,5 +30,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(settings::account_center::update)
         .service(settings::sign_in_exp::get)
         .service(settings::sign_in_exp::update)
-        .service(subject_tokens::create);
+        .service(subject_tokens::create)
+        .service(sentinel::delete);
 }
