@@ -8,8 +8,15 @@ use config::{Value, ValueKind};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Keys that hold lists; their values are separated by commas.
-const LISTS: [&str; 6] =
-    ["trusted_proxies", "unlimited_clients", "allowed_calling_codes", "peppers", "scopes", "algorithms"];
+const LISTS: [&str; 7] = [
+    "trusted_proxies",
+    "unlimited_clients",
+    "allowed_calling_codes",
+    "peppers",
+    "scopes",
+    "algorithms",
+    "older_master_key_files",
+];
 
 /// Every key the environment sets, as the path of the key and its value. Other variables of the prefix are no keys of ours.
 pub(super) fn keys(environment: impl IntoIterator<Item = (String, String)>) -> Vec<(String, Value)> {

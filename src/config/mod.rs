@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+mod retention;
 mod server;
 pub mod sms;
 pub mod trusted_issuers;
@@ -23,6 +24,7 @@ pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use retention::RetentionConfig;
 pub use server::ServerConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
@@ -45,6 +47,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// How long what is over is kept.
+    pub retention: RetentionConfig,
     /// The log.
     pub log: LogConfig,
     /// Issuers whose access tokens are welcome beside our own.
@@ -95,6 +99,7 @@ impl Config {
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
         problems.extend(self.limits.problems());
+        problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
         problems

@@ -80,13 +80,6 @@ pub async fn take_back(session: &mut Session, window: &Window) -> sqlx::Result<(
     session.execute(sql, (window.subject.as_str(), window.begins_at)).await.map(drop)
 }
 
-/// Forgets at most `most` windows that were over before `now`; says how many.
-pub async fn sweep_windows(session: &mut Session, now: Timestamp, most: i64) -> sqlx::Result<u64> {
-    let sql = "delete from send_counters where (subject, begins_at) in
-                 (select subject, begins_at from send_counters where ends_at < $1 order by ends_at limit $2)";
-    session.execute(sql, (now, most)).await
-}
-
 /// An operator vouches for a recipient: what was sent to it no longer counts.
 pub async fn forget(session: &mut Session, recipient: &[u8]) -> sqlx::Result<u64> {
     session.execute("delete from sends where recipient_hash = $1", (recipient,)).await

@@ -3,6 +3,7 @@
 mod development;
 mod flood;
 mod import;
+mod keys;
 mod operation;
 
 use std::{
