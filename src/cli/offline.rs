@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    channels::Channels,
     config::Config,
     error::Error,
     server::{Options, build_app},
@@ -11,6 +12,13 @@ use crate::{
 pub async fn app(config: Config) -> anyhow::Result<App> {
     let address = config.server.bind;
     build_app(config, address, &mut Options { is_offline: true, ..Options::default() }).await
+}
+
+/// The same with the signing keys, for work that signs; sends nothing.
+pub async fn app_with_keys(config: Config) -> anyhow::Result<App> {
+    let address = config.server.bind;
+    let mailbox = Some(Channels::to_mailbox(1));
+    build_app(config, address, &mut Options { mailbox, ..Options::default() }).await
 }
 
 /// A refusal in words, with its code and what it lists.

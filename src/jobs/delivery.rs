@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use actix_web::web::Data;
+use serde_json::json;
 
 use crate::{
     app::App,
+    audit::{self, Actor},
     error::Result,
     post,
     storage::outbox::{self, Due},
@@ -78,7 +80,12 @@ async fn mark(app: &App, due: &Due, outcome: Outcome) -> Result<()> {
     let mut session = app.db.write().await?;
     match outcome {
         Outcome::Delivered => outbox::set_delivered(&mut session, &due.id, now).await?,
-        Outcome::GivenUp => outbox::set_given_up(&mut session, &due.id, now).await?,
+        Outcome::GivenUp => {
+            outbox::set_given_up(&mut session, &due.id, now).await?;
+            let nobody = Actor { user: due.user_id.as_ref(), application: None, client: None };
+            let data = json!({ "kind": due.kind, "template": due.template });
+            audit::write(app, &mut session, "message.given_up", nobody, data).await?;
+        }
         Outcome::Later => outbox::set_next_attempt(&mut session, &due.id, now.plus(pause(due.attempts))).await?,
     }
     Ok(session.commit().await?)

@@ -1,6 +1,7 @@
 //! The management API (contract 4): users, applications, settings. Behind a token with scope `all`.
 
 pub mod applications;
+mod audit_events;
 pub mod auth;
 mod settings;
 mod subject_tokens;
@@ -29,5 +30,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(settings::account_center::update)
         .service(settings::sign_in_exp::get)
         .service(settings::sign_in_exp::update)
-        .service(subject_tokens::create);
+        .service(subject_tokens::create)
+        .service(audit_events::list);
 }

@@ -199,7 +199,7 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     let handle = server.handle();
     let server = tokio::spawn(server);
     let (stop_jobs, stopped) = oneshot::channel::<()>();
-    let jobs = tokio::spawn(jobs::deliver(app.clone(), async {
+    let jobs = tokio::spawn(jobs::run(app.clone(), async {
         let _ = stopped.await;
     }));
     Ok(Running { app, address, handle, server, stop_jobs, jobs })

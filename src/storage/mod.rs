@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod audit_chain;
 mod db;
 pub mod directory;
 pub mod guesses;

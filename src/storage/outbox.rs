@@ -37,6 +37,12 @@ pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result
 pub struct Due {
     /// Its id.
     pub id: String,
+    /// E-mail or text message.
+    pub kind: String,
+    /// What it says.
+    pub template: String,
+    /// Whom it is about.
+    pub user_id: Option<UserId>,
     /// Recipient and body, sealed.
     pub sealed: Vec<u8>,
     /// Tries so far, this one included.
@@ -53,7 +59,7 @@ pub async fn claim(session: &mut Session, now: Timestamp, lease_end: Timestamp) 
                            where delivered_at is null and given_up_at is null and next_attempt_at <= $1
                            order by next_attempt_at limit 1)
                  and delivered_at is null and given_up_at is null and next_attempt_at <= $1
-               returning id, sealed, attempts, expires_at";
+               returning id, kind, template, user_id, sealed, attempts, expires_at";
     session.fetch_optional(sql, (now, lease_end)).await
 }
 
