@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign::audit::kinds;
+use countersign::audit::{self, Actor, kinds};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -77,6 +77,16 @@ fn every_type_of_event_is_listed_and_documented() {
         }
     }
     assert!(written >= 15, "the calls are no longer found: {written}");
+}
+
+#[tokio::test]
+async fn an_event_of_no_listed_type_is_not_written() {
+    let app = TestApp::start().await;
+    let nobody = Actor { user: None, application: None, client: None };
+    let mut session = app.write().await;
+    audit::write(app.app(), &mut session, "nothing.such", nobody, json!({})).await.unwrap_err();
+    audit::write(app.app(), &mut session, "user.updated", nobody, json!({ "fields": [0.5] })).await.unwrap_err();
+    audit::write(app.app(), &mut session, "user.updated", nobody, json!({ "fields": [1] })).await.unwrap();
 }
 
 /// What an event must never have: secrets that went over the wire, and whole addresses.
