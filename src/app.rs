@@ -1,12 +1,13 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
+pub mod callers;
 pub mod turns;
 
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
-use self::turns::Turns;
+use self::{callers::Callers, turns::Turns};
 
 use crate::{
     channels::Channels,
@@ -45,6 +46,8 @@ pub struct App {
     pub channels: Channels,
     /// What messages say.
     pub templates: Templates,
+    /// Reads of callers in this process.
+    pub callers: Callers,
     /// Turns of guesses in this process.
     pub turns: Turns,
     /// Told when something waits in the outbox.
@@ -129,6 +132,7 @@ impl App {
             codes,
             channels,
             templates,
+            callers: Callers::default(),
             turns: Turns::default(),
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),

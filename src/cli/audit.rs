@@ -26,7 +26,7 @@ pub enum Command {
     Export {
         #[command(flatten)]
         config: ConfigFile,
-        /// From the first event at this moment or later: ISO 8601, or milliseconds since 1970
+        /// From the first event at this moment or later, such as 2026-11-20T12:00:00Z
         #[arg(long, value_parser = moment, value_name = "TIME")]
         from: Option<Timestamp>,
         /// Up to the last event before this moment

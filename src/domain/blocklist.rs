@@ -1,7 +1,15 @@
 //! Which e-mail addresses a new account or a changed address may have (contract 1.10).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+    },
+};
 
 use super::{
     identifier::{EmailAddress, MAX_WIRE, is_js_whitespace},
@@ -19,10 +27,8 @@ pub struct EmailBlocklistPolicy {
     /// Refuses addresses with `+` before the `@`.
     pub block_subaddressing: bool,
     /// When not empty, only addresses that match an entry are accepted.
-    #[schema(value_type = Vec<String>, max_items = 1000)]
     pub custom_allowlist: Items,
     /// Addresses that match an entry are refused.
-    #[schema(value_type = Vec<String>, max_items = 1000)]
     pub custom_blocklist: Items,
 }
 
@@ -30,6 +36,63 @@ pub struct EmailBlocklistPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Items(Vec<String>);
+
+/// One character of a domain's label.
+macro_rules! letter {
+    () => {
+        r"[^\s@.\u0000-\u001F\u007F-\u009F\uFEFF]"
+    };
+}
+
+/// A label.
+macro_rules! label {
+    () => {
+        concat!(letter!(), "+")
+    };
+}
+
+/// A label of more than stars.
+macro_rules! telling {
+    () => {
+        concat!(r"\**[^\s@.*\u0000-\u001F\u007F-\u009F\uFEFF]", letter!(), "*")
+    };
+}
+
+/// What [`is_item`] takes: two labels or more, one of them telling.
+const ITEM_PATTERN: &str = concat!(
+    r"^[^\s@\u0000-\u001F\u007F-\u009F\uFEFF]*@((",
+    label!(),
+    r"\.)*",
+    telling!(),
+    r"(\.",
+    label!(),
+    ")+|(",
+    label!(),
+    r"\.)+",
+    telling!(),
+    ")$"
+);
+
+impl PartialSchema for Items {
+    fn schema() -> RefOr<Schema> {
+        let item = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(ITEM_PATTERN))
+            .max_length(Some(MAX_WIRE))
+            .examples([serde_json::json!("*@example.com")]);
+        ArrayBuilder::new()
+            .items(item)
+            .max_items(Some(MAX_ITEMS))
+            .description(Some("Addresses, or domains written as `@example.com`; `*` stands for any run of characters."))
+            .into()
+    }
+}
+
+impl ToSchema for Items {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("AddressPatterns")
+    }
+}
 
 /// The most entries of one list.
 const MAX_ITEMS: usize = 1000;

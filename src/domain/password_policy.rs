@@ -2,7 +2,13 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+    },
+};
 
 use super::{
     identifier::is_js_whitespace,
@@ -129,7 +135,7 @@ pub struct RejectRule {
     pub user_info: bool,
     /// These words, whatever their letter case.
     #[serde(deserialize_with = "words")]
-    #[schema(max_items = 1000)]
+    #[schema(schema_with = words_schema)]
     pub words: Vec<String>,
 }
 
@@ -137,6 +143,15 @@ impl Default for RejectRule {
     fn default() -> Self {
         Self { pwned: true, repetition_and_sequence: true, user_info: true, words: Vec::new() }
     }
+}
+
+/// What [`words`] takes.
+fn words_schema() -> impl Into<RefOr<Schema>> {
+    let word = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_WORD));
+    ArrayBuilder::new()
+        .items(word)
+        .max_items(Some(MAX_WORDS))
+        .description(Some("These words, whatever their letter case."))
 }
 
 fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

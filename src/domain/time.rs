@@ -36,12 +36,9 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads ISO 8601 with a zone (RFC 3339), or milliseconds since 1970.
+    /// Reads ISO 8601 with a zone, as RFC 3339 writes it; parts of a millisecond are cut off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() <= 15 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text.parse().ok().map(Self);
-        }
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::auth::Manager;
 use crate::{
     app::App,
-    audit::{canonical::hex, kinds},
+    audit::canonical::hex,
     domain::{
         id::{ApplicationId, UserId},
         time::Timestamp,
@@ -79,11 +79,11 @@ pub struct Wanted {
     /// Through which application.
     #[param(required = false, rename = "applicationId", max_length = 64)]
     application: Option<String>,
-    /// From this moment on: ISO 8601, or milliseconds since 1970.
-    #[param(required = false, max_length = 40, example = "2026-11-20T00:00:00Z")]
+    /// From this moment on (RFC 3339).
+    #[param(required = false, format = DateTime, max_length = 40, example = "2026-11-20T00:00:00Z")]
     from: Option<String>,
     /// Before this moment.
-    #[param(required = false, max_length = 40, example = "2026-11-21T00:00:00Z")]
+    #[param(required = false, format = DateTime, max_length = 40, example = "2026-11-21T00:00:00Z")]
     to: Option<String>,
 }
 
@@ -98,16 +98,13 @@ impl FromRequest for Asked {
         let moment = |name: &str| -> Result<Option<Timestamp>> {
             let Some(text) = query::parameter(request, name, 40)? else { return Ok(None) };
             let moment = Timestamp::parse(&text);
-            let problem = || explain::one("query", name, "Give a moment as ISO 8601, or milliseconds since 1970.");
+            let problem =
+                || explain::one("query", name, "Give a moment as RFC 3339 writes it, such as 2026-11-20T12:00:00Z.");
             Ok(Some(moment.ok_or_else(problem)?))
         };
         let read = || {
-            let kind = query::parameter(request, "type", 64)?;
-            if kind.as_deref().is_some_and(|kind| kinds::find(kind).is_none()) {
-                return Err(explain::one("query", "type", "There is no such type of event.").into());
-            }
             Ok(Self(Filter {
-                kind,
+                kind: query::parameter(request, "type", 64)?,
                 user: query::parameter(request, "userId", 64)?,
                 application: query::parameter(request, "applicationId", 64)?,
                 from: moment("from")?,

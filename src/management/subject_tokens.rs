@@ -34,7 +34,7 @@ pub struct NewSubjectToken {
     user_id: Text<0, 256>,
     /// Accepted for clients that send it; nothing is done with it.
     #[expect(dead_code, reason = "part of the contract's body")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     context: Option<Map<String, Value>>,
 }
 

@@ -25,8 +25,10 @@ use crate::{
 #[serde(tag = "type", content = "value", rename_all = "lowercase")]
 pub enum Identifier {
     /// An e-mail address.
+    #[schema(title = "EmailIdentifier")]
     Email(EmailAddress),
     /// A phone number: digits with country code, without a plus sign.
+    #[schema(title = "PhoneIdentifier")]
     Phone(PhoneNumber),
 }
 

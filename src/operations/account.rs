@@ -1,10 +1,10 @@
 //! Reading and changing one's account (contract 3, rows 1 and 2; 3.1, 3.2).
 
 use actix_web::{HttpResponse, get, patch, web::Data};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{VerificationHeaders, username::UpdateUsername};
+use super::{VerificationHeaders, profile::Profile, username::UpdateUsername};
 use crate::{
     app::App,
     audit,
@@ -30,50 +30,52 @@ use crate::{
     },
 };
 
-/// One's own account: what the token's scopes and the account centre's settings let through.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(
-    description = "The caller's account. A member is absent when the token's scopes or the settings hide it, and null when it is not set."
-)]
+/// One's own account: what the token's scopes and the account centre's settings let through. A member is absent when they hide it, and
+/// null when it is not set.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes `visible` for the OpenAPI document")]
 pub struct Account {
     /// The user's id.
     #[schema(example = "x1y2z3a4b5c6")]
     id: String,
-    #[serde(flatten)]
-    #[schema(value_type = AccountMembers)]
-    members: Map<String, Value>,
-}
-
-/// Members of an account that may be hidden.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes the members for the OpenAPI document")]
-pub struct AccountMembers {
+    #[schema(example = "ada")]
     username: Option<String>,
+    #[schema(example = "ada@example.com")]
     primary_email: Option<String>,
     /// E.164 digits without the plus sign.
+    #[schema(example = "14155552671")]
     primary_phone: Option<String>,
+    #[schema(example = "Ada Lovelace")]
     name: Option<String>,
+    /// URL of a picture.
+    #[schema(example = "https://example.com/ada.png")]
     avatar: Option<String>,
-    #[schema(value_type = Option<Object>)]
-    profile: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    custom_data: Option<Value>,
-    #[schema(value_type = Option<Object>)]
-    identities: Option<Value>,
+    #[schema(nullable = false)]
+    profile: Option<Profile>,
+    /// Free for the front end.
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>, nullable = false, example = json!({ "theme": "dark" }))]
+    custom_data: Option<Map<String, Value>>,
+    /// Accounts elsewhere, by provider.
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>, nullable = false, example = json!({}))]
+    identities: Option<Map<String, Value>>,
     /// Milliseconds since 1970.
     last_sign_in_at: Option<i64>,
     /// Milliseconds since 1970.
+    #[schema(nullable = false, example = 1_795_176_000_000_i64)]
     created_at: Option<i64>,
     /// Milliseconds since 1970.
+    #[schema(nullable = false, example = 1_795_176_000_000_i64)]
     updated_at: Option<i64>,
+    /// The application the account was made with.
     application_id: Option<String>,
     cimd_client_id: Option<String>,
+    #[schema(nullable = false)]
     is_suspended: Option<bool>,
+    #[schema(nullable = false)]
     has_password: Option<bool>,
-    /// Whether a password, an e-mail address or a phone is there to verify with.
-    has_security_verification_method: Option<bool>,
+    /// Whether there is something to verify with.
+    has_security_verification_method: bool,
 }
 
 /// The account as `caller` may see it (contract 3.1).
@@ -130,18 +132,18 @@ pub async fn get(caller: Caller) -> HttpResponse {
 pub struct AccountChanges {
     /// Display name; null or empty clears it.
     #[serde(default, deserialize_with = "fields::given")]
-    #[schema(value_type = Option<String>, max_length = 128)]
+    #[schema(value_type = Option<String>, max_length = 128, example = "Ada Lovelace")]
     name: Option<Option<String>>,
     /// URL of a picture, http or https; null clears it.
     #[serde(default, deserialize_with = "fields::given")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^https?://[^\\s]+$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^https?://[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+$", example = "https://example.com/ada.png")]
     avatar: Option<Option<HttpUrl>>,
     /// Needs a verification; null removes it.
     #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<Username>)]
     username: Option<Option<Username>>,
     /// Replaces the whole object.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>, example = json!({ "theme": "dark" }))]
     custom_data: Option<Map<String, Value>>,
 }
 

@@ -1,24 +1,19 @@
 //! Binding and removing the primary e-mail address (contract 3, rows 9 and 10).
 
 use actix_web::{HttpResponse, delete, post, web::Data};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::VerificationHeaders;
+use super::{VerificationHeaders, address::EMAIL};
 use crate::{
     app::App,
-    crypto::digest::record_key,
-    domain::{
-        id::RecordId, identifier::EmailAddress, message::Template, method::Method, refusal::Code,
-        requirement::Requirement, settings::Field,
-    },
+    domain::{identifier::EmailAddress, refusal::Code, requirement::Requirement},
     error::Result,
-    post::{self, Address},
     refusals,
-    stepup::gate::{Gate, Opened, Operation},
-    storage::{records, users},
-    web::{caller::Caller, json::Json},
+    stepup::gate::{Gate, Operation},
+    storage::users,
+    web::json::Json,
 };
 
 /// Binding an address.
@@ -63,22 +58,18 @@ refusals!(UpdateRefused: [USER, BODY], VerificationRequired, FieldNotEditable, S
 pub async fn update(app: Data<App>, gate: Gate<UpdateEmail>, Json(body): Json<NewEmailBody>) -> Result<HttpResponse> {
     gate.check(&app).await?;
     let caller = gate.caller();
-    require(caller)?;
+    EMAIL.require(caller)?;
     caller.settings.sign_in_experience.email_blocklist_policy.check(&body.email)?;
     if body.email.exceeds_column() {
         return Err(Code::EntityValueTooLong.into());
     }
-    let proof = body.new_identifier_verification_record_id.expose_secret();
-    let proof = RecordId::parse(proof).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
 
     let mut opened = gate.open(&app).await?;
     let (user, now, key) = (opened.user().id.clone(), opened.now(), body.email.key());
-    if !records::spend_for_binding(&mut opened, &proof, &user, Method::EmailCode.name(), &key, now).await? {
-        return Err(Code::RecordNotFound.into());
-    }
+    EMAIL.prove(&mut opened, &body.new_identifier_verification_record_id, &key).await?;
     let stored = users::set_email(&mut opened, &user, Some(body.email.as_str()), Some(&key), now).await;
     users::unless_taken(stored, Code::EmailInUse)?;
-    finish(&app, opened, json!({ "to": body.email.masked() })).await
+    EMAIL.finish(&app, opened, json!({ "to": body.email.masked() })).await
 }
 
 refusals!(DeleteRefused: [USER], VerificationRequired, FieldNotEditable, ScopeMissing, ThirdPartyForbidden, LastSignInMethod);
@@ -91,30 +82,10 @@ refusals!(DeleteRefused: [USER], VerificationRequired, FieldNotEditable, ScopeMi
 #[delete("/primary-email")]
 pub async fn remove(app: Data<App>, gate: Gate<DeleteEmail>) -> Result<HttpResponse> {
     gate.check(&app).await?;
-    require(gate.caller())?;
+    EMAIL.require(gate.caller())?;
     let mut opened = gate.open(&app).await?;
     let (user, now) = (opened.user().clone(), opened.now());
-    if user.primary_email.is_some() && user.sign_in_identifiers() <= 1 {
-        return Err(Code::LastSignInMethod.into());
-    }
+    EMAIL.require_another_way_in(&user)?;
     users::set_email(&mut opened, &user.id, None, None, now).await?;
-    finish(&app, opened, Value::Null).await
-}
-
-fn require(caller: &Caller) -> Result<()> {
-    caller.settings.account_center.require_edit(Field::Email)?;
-    caller.require_scope("email")?;
-    caller.require_first_party()
-}
-
-/// Old facts die, the previous address is told (contract D12, D15).
-async fn finish<O: Operation>(app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
-    let (user, now) = (opened.user().clone(), opened.now());
-    records::revoke_resting_on(&mut opened, &user.id, Method::EmailCode.name(), now).await?;
-    if let Some(previous) = &user.primary_email {
-        post::notify(app, &mut opened, &user, Template::EmailChanged, Address::Email(previous)).await?;
-    }
-    opened.commit(app, data).await?;
-    app.outbox.notify_one();
-    Ok(HttpResponse::NoContent().finish())
+    EMAIL.finish(&app, opened, Value::Null).await
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod address;
 mod email;
 mod password;
 mod phone;

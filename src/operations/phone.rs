@@ -1,24 +1,19 @@
 //! Binding and removing the primary phone (contract 3, rows 11 and 12).
 
 use actix_web::{HttpResponse, delete, post, web::Data};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::VerificationHeaders;
+use super::{VerificationHeaders, address::PHONE};
 use crate::{
     app::App,
-    crypto::digest::record_key,
-    domain::{
-        id::RecordId, identifier::PhoneNumber, message::Template, method::Method, refusal::Code,
-        requirement::Requirement, settings::Field,
-    },
+    domain::{identifier::PhoneNumber, refusal::Code, requirement::Requirement},
     error::Result,
-    post::{self, Address},
     refusals,
-    stepup::gate::{Gate, Opened, Operation},
-    storage::{records, users},
-    web::{caller::Caller, json::Json},
+    stepup::gate::{Gate, Operation},
+    storage::users,
+    web::json::Json,
 };
 
 /// Binding a number.
@@ -62,19 +57,15 @@ refusals!(UpdateRefused: [USER, BODY], VerificationRequired, FieldNotEditable, S
 #[post("/primary-phone")]
 pub async fn update(app: Data<App>, gate: Gate<UpdatePhone>, Json(body): Json<NewPhoneBody>) -> Result<HttpResponse> {
     gate.check(&app).await?;
-    require(gate.caller())?;
-    let proof = body.new_identifier_verification_record_id.expose_secret();
-    let proof = RecordId::parse(proof).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
+    PHONE.require(gate.caller())?;
 
     let mut opened = gate.open(&app).await?;
     let (user, now) = (opened.user().id.clone(), opened.now());
     let number = body.phone.normalized().ok_or(Code::InvalidPhone)?;
-    if !records::spend_for_binding(&mut opened, &proof, &user, Method::PhoneCode.name(), number.as_str(), now).await? {
-        return Err(Code::RecordNotFound.into());
-    }
+    PHONE.prove(&mut opened, &body.new_identifier_verification_record_id, number.as_str()).await?;
     let stored = users::set_phone(&mut opened, &user, Some(number.as_str()), now).await;
     users::unless_taken(stored, Code::PhoneInUse)?;
-    finish(&app, opened, json!({ "to": number.masked() })).await
+    PHONE.finish(&app, opened, json!({ "to": number.masked() })).await
 }
 
 refusals!(DeleteRefused: [USER], VerificationRequired, FieldNotEditable, ScopeMissing, ThirdPartyForbidden, LastSignInMethod);
@@ -87,30 +78,10 @@ refusals!(DeleteRefused: [USER], VerificationRequired, FieldNotEditable, ScopeMi
 #[delete("/primary-phone")]
 pub async fn remove(app: Data<App>, gate: Gate<DeletePhone>) -> Result<HttpResponse> {
     gate.check(&app).await?;
-    require(gate.caller())?;
+    PHONE.require(gate.caller())?;
     let mut opened = gate.open(&app).await?;
     let (user, now) = (opened.user().clone(), opened.now());
-    if user.primary_phone.is_some() && user.sign_in_identifiers() <= 1 {
-        return Err(Code::LastSignInMethod.into());
-    }
+    PHONE.require_another_way_in(&user)?;
     users::set_phone(&mut opened, &user.id, None, now).await?;
-    finish(&app, opened, Value::Null).await
-}
-
-fn require(caller: &Caller) -> Result<()> {
-    caller.settings.account_center.require_edit(Field::Phone)?;
-    caller.require_scope("phone")?;
-    caller.require_first_party()
-}
-
-/// Old facts die, the previous number is told (contract D12, D15).
-async fn finish<O: Operation>(app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
-    let (user, now) = (opened.user().clone(), opened.now());
-    records::revoke_resting_on(&mut opened, &user.id, Method::PhoneCode.name(), now).await?;
-    if let Some(previous) = &user.primary_phone {
-        post::notify(app, &mut opened, &user, Template::PhoneChanged, Address::Phone(previous)).await?;
-    }
-    opened.commit(app, data).await?;
-    app.outbox.notify_one();
-    Ok(HttpResponse::NoContent().finish())
+    PHONE.finish(&app, opened, Value::Null).await
 }

@@ -1,22 +1,19 @@
 //! The OpenAPI document, written from the routes, and the reference page that shows it.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpResponse, get, web::Data};
 use utoipa::{
     OpenApi as _,
     openapi::{
-        Content, OpenApi, RefOr, Required, Schema,
+        OpenApi,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
 
-use super::{page::Page, routes};
-use crate::web::answer::ErrorBody;
+use super::{page::Page, refine, routes};
+use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(
@@ -30,10 +27,11 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
 #[openapi(
     info(
         title = "Countersign",
-        description = "Asks the owner of an account again before a risky action.\n\nA bearer token says that somebody signed in once. Verify the user (`/api/verifications/...`), and show the id of the verified record in the `Verification-Id` header of the operation it permits.",
+        description = "Asks the owner of an account again before a risky action.\n\nA bearer token says that somebody signed in once. Verify the user (`/api/verifications/...`), and show the id of the verified record in the `Verification-Id` header of the operation it permits.\n\nErrors have one shape, `ErrorBody`: decide by status and `code`, never by `message`. Every answer carries the id of the request in `Logto-Core-Request-Id`. Members of a body that are not listed here are ignored; no text may hold U+0000.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    components(schemas(ErrorBody)),
+    servers((url = "/", description = "This server.")),
+    components(schemas(ErrorBody, OauthErrorBody)),
     tags(
         (name = "Verifications", description = "Proving that the owner is here now."),
         (name = "My account", description = "The caller's own account."),
@@ -63,36 +61,18 @@ pub fn openapi() -> OpenApi {
             "An access token of a user; for the management API, one of an application with the scope `all`.",
         ))
         .build();
+    let client = Http::builder()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("Id and secret of an application (RFC 6749 2.3.1); both may stand in the body instead."))
+        .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
-    let optional: HashSet<String> = components
-        .schemas
-        .iter()
-        .filter(|(_, schema)| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty()))
-        .map(|(name, _)| format!("#/components/schemas/{name}"))
-        .collect();
-    free_bodies(&mut document, &optional);
+    components.security_schemes.insert("client".to_owned(), SecurityScheme::Http(client).into());
+    refine::apply(&mut document);
     document
 }
 
-/// A body all of whose members may be left out may be left out itself: no body counts as `{}` (contract 0.2).
-fn free_bodies(document: &mut OpenApi, optional: &HashSet<String>) {
-    let is_optional = |content: &RefOr<Content>| {
-        let RefOr::T(Content { schema: Some(RefOr::Ref(named)), .. }) = content else { return false };
-        optional.contains(&named.ref_location)
-    };
-    for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
-            if let Some(RefOr::T(body)) = &mut operation.request_body
-                && body.content.values().all(is_optional)
-            {
-                body.required = Some(Required::False);
-            }
-        }
-    }
-}
-
 /// Shows this document
-#[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = Object)))]
+#[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = std::collections::HashMap<String, serde_json::Value>)))]
 #[get("/api/openapi.json")]
 pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
     HttpResponse::Ok().json(&***document)

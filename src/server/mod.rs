@@ -5,6 +5,7 @@ mod health;
 pub mod keys;
 mod mailbox;
 mod page;
+mod refine;
 mod routes;
 mod start;
 

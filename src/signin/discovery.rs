@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, get, http::header, web::Data};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::issue::USER_SCOPES;
 use crate::app::App;
@@ -62,8 +61,35 @@ pub async fn root_document(app: Data<App>) -> HttpResponse {
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
 pub struct Jwks {
-    #[schema(value_type = Vec<Object>)]
-    keys: Vec<Value>,
+    keys: Vec<Jwk>,
+}
+
+/// A public key (RFC 7517 4, RFC 7518 6).
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub struct Jwk {
+    #[schema(example = "EC")]
+    kty: String,
+    kid: String,
+    #[schema(example = "ES256")]
+    alg: String,
+    #[schema(example = "sig")]
+    r#use: String,
+    /// Curve of an EC key.
+    #[schema(nullable = false, example = "P-256")]
+    crv: Option<String>,
+    /// Of an EC key.
+    #[schema(nullable = false)]
+    x: Option<String>,
+    /// Of an EC key.
+    #[schema(nullable = false)]
+    y: Option<String>,
+    /// Modulus of an RSA key.
+    #[schema(nullable = false)]
+    n: Option<String>,
+    /// Exponent of an RSA key.
+    #[schema(nullable = false)]
+    e: Option<String>,
 }
 
 /// Lists the keys that sign tokens

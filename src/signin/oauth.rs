@@ -1,12 +1,19 @@
 //! Errors of OAuth endpoints: `error` and `error_description` (RFC 6749 5.2), with our `code` and `message` beside them.
 
+use std::collections::BTreeMap;
+
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
 };
 use serde::Serialize;
+use serde_json::json;
+use utoipa::{
+    ToSchema,
+    openapi::{Content, Ref, RefOr, Response, ResponseBuilder, example::ExampleBuilder},
+};
 
-use crate::{domain::refusal::Refusal, error::Error};
+use crate::{domain::refusal::Refusal, error::Error, web::openapi};
 
 /// Why a token was not issued.
 #[derive(Debug)]
@@ -66,6 +73,55 @@ impl OauthError {
             error_description: self.description.clone(),
         })
     }
+}
+
+/// The error responses of the token endpoint, for the OpenAPI document.
+pub struct TokenRefused;
+
+impl utoipa::IntoResponses for TokenRefused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        const ERRORS: &[(&str, &[&str])] = &[
+            (
+                "400",
+                &[
+                    "invalid_request",
+                    "invalid_grant",
+                    "invalid_scope",
+                    "invalid_target",
+                    "unauthorized_client",
+                    "unsupported_grant_type",
+                ],
+            ),
+            ("401", &["invalid_client"]),
+            ("413", &["invalid_request"]),
+            ("415", &["invalid_request"]),
+            ("500", &["server_error"]),
+            ("503", &["temporarily_unavailable"]),
+        ];
+        ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
+    }
+}
+
+fn response(status: &str, errors: &[&str]) -> Response {
+    let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name(OauthErrorBody::name()))));
+    for error in errors {
+        let body = json!({
+            "code": format!("oidc.{error}"), "message": "For people.", "error": error, "error_description": "For developers.",
+        });
+        content.examples.insert((*error).to_owned(), RefOr::T(ExampleBuilder::new().value(Some(body)).build()));
+    }
+    let named: Vec<String> = errors.iter().map(|error| format!("`{error}`")).collect();
+    let response = ResponseBuilder::new()
+        .description(format!("RFC 6749 5.2: {}.", named.join(", ")))
+        .content("application/json", content);
+    match status {
+        "401" => {
+            response.header("WWW-Authenticate", openapi::challenge("Only when the Authorization header was used."))
+        }
+        "503" => response.header("Retry-After", openapi::retry_after()),
+        _ => response,
+    }
+    .build()
 }
 
 impl From<Error> for OauthError {

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     clients::Credentials,
     issue::{self, LIFE, MANAGEMENT_SCOPE, USER_SCOPES},
-    oauth::{OauthError, OauthErrorBody},
+    oauth::{OauthError, TokenRefused},
 };
 use crate::{
     app::App,
@@ -22,7 +22,7 @@ use crate::{
     domain::id::UserId,
     error::Result,
     storage::{Session, applications::Application, tokens, users},
-    web::{client::Client, json},
+    web::{client::Client, fields, json},
 };
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -36,20 +36,32 @@ pub struct TokenRequest {
     #[schema(example = "client_credentials")]
     grant_type: String,
     /// Unless in the Authorization header.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
     client_id: Option<String>,
     /// Unless in the Authorization header.
-    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
     client_secret: Option<SecretString>,
     /// What the token is for: `<public_url>/api` for the management API.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "https://default.logto.app/api")]
     resource: Option<String>,
     /// The same as `resource`.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
     audience: Option<String>,
     /// Separated by spaces.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "all")]
     scope: Option<String>,
     /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`.
-    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
     subject_token: Option<SecretString>,
     /// For token exchange: `urn:logto:token-type:impersonation_token`.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
     subject_token_type: Option<String>,
 }
 
@@ -60,27 +72,26 @@ pub struct TokenAnswer {
     access_token: String,
     /// Token exchange only (RFC 8693 2.2.1).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "urn:ietf:params:oauth:token-type:access_token")]
     issued_token_type: Option<&'static str>,
     /// `Bearer`.
+    #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds.
+    #[schema(example = 3600)]
     expires_in: u64,
     /// What was granted, separated by spaces.
+    #[schema(example = "all")]
     scope: String,
 }
 
 /// Issues a token
 #[utoipa::path(
-    operation_id = "IssueToken", tag = "Tokens",
+    operation_id = "IssueToken", tag = "Tokens", security((), ("client" = [])),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
-        (status = 400, description = "RFC 6749 5.2: `invalid_request`, `invalid_grant`, `unauthorized_client`, `unsupported_grant_type`, `invalid_scope`, `invalid_target`.", body = OauthErrorBody),
-        (status = 401, description = "`invalid_client`: the client is unknown, or its credentials are wrong.", body = OauthErrorBody),
-        (status = 413, description = "`invalid_request`: the body is too large.", body = OauthErrorBody),
-        (status = 415, description = "`invalid_request`: send a form, or JSON.", body = OauthErrorBody),
-        (status = 500, description = "`server_error`.", body = OauthErrorBody),
-        (status = 503, description = "`temporarily_unavailable`.", body = OauthErrorBody),
+        TokenRefused,
     ),
 )]
 #[post("/oidc/token")]
@@ -93,16 +104,11 @@ pub async fn oidc_token(app: Data<App>, request: HttpRequest, payload: Payload) 
 ///
 /// The same, for clients that found us at `/.well-known/openid-configuration`.
 #[utoipa::path(
-    operation_id = "IssueTokenRoot", tag = "Tokens",
+    operation_id = "IssueTokenRoot", tag = "Tokens", security((), ("client" = [])),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "application/json"))),
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
-        (status = 400, description = "RFC 6749 5.2: `invalid_request`, `invalid_grant`, `unauthorized_client`, `unsupported_grant_type`, `invalid_scope`, `invalid_target`.", body = OauthErrorBody),
-        (status = 401, description = "`invalid_client`: the client is unknown, or its credentials are wrong.", body = OauthErrorBody),
-        (status = 413, description = "`invalid_request`: the body is too large.", body = OauthErrorBody),
-        (status = 415, description = "`invalid_request`: send a form, or JSON.", body = OauthErrorBody),
-        (status = 500, description = "`server_error`.", body = OauthErrorBody),
-        (status = 503, description = "`temporarily_unavailable`.", body = OauthErrorBody),
+        TokenRefused,
     ),
 )]
 #[post("/oauth/token")]

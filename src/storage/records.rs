@@ -99,6 +99,14 @@ pub struct Verified {
     pub verified_at: Timestamp,
 }
 
+/// The record `$1` is the user `$2`'s own, of purpose `$3`, verified, and alive at `$4`.
+macro_rules! proven {
+    () => {
+        "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
+         and verified_at is not null and spent_at is null and revoked_at is null"
+    };
+}
+
 /// The caller's own living, verified record of that purpose. Holds nothing: for early refusals only.
 pub async fn find_verified(
     session: &mut Session,
@@ -107,9 +115,7 @@ pub async fn find_verified(
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
-    let sql = "select method, identifier, verified_at from verification_records
-               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
-                 and verified_at is not null and spent_at is null and revoked_at is null";
+    let sql = concat!("select method, identifier, verified_at from verification_records where ", proven!());
     session.fetch_optional(sql, (key, user, purpose, now)).await
 }
 
@@ -121,10 +127,11 @@ pub async fn hold_verified(
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
-    let sql = "update verification_records set guesses = guesses
-               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
-                 and verified_at is not null and spent_at is null and revoked_at is null
-               returning method, identifier, verified_at";
+    let sql = concat!(
+        "update verification_records set guesses = guesses where ",
+        proven!(),
+        " returning method, identifier, verified_at"
+    );
     session.fetch_optional(sql, (key, user, purpose, now)).await
 }
 
@@ -136,10 +143,11 @@ pub async fn spend(
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
-    let sql = "update verification_records set spent_at = $4
-               where id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
-                 and verified_at is not null and spent_at is null and revoked_at is null
-               returning method, identifier, verified_at";
+    let sql = concat!(
+        "update verification_records set spent_at = $4 where ",
+        proven!(),
+        " returning method, identifier, verified_at"
+    );
     session.fetch_optional(sql, (key, user, purpose, now)).await
 }
 

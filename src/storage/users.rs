@@ -1,9 +1,15 @@
 //! Accounts.
 
 use serde_json::{Map, Value};
-use sqlx::{error::DatabaseError, types::Json};
+use sqlx::{
+    Arguments,
+    error::{BoxDynError, DatabaseError},
+    postgres::PgArguments,
+    sqlite::SqliteArguments,
+    types::Json,
+};
 
-use super::Session;
+use super::{Params, Session};
 use crate::{
     domain::{
         id::{ApplicationId, SessionId, UserId},
@@ -39,40 +45,121 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-macro_rules! caller {
-    ($where:literal) => {
-        concat!(
-            "select ",
-            columns!(),
-            ", s.id is not null as session_known, s.ended_at as session_ended_at,
-               a.is_third_party as is_third_party, c.version as settings_version
-             from users u
-             join settings c on c.id = 'default'
-             left join sessions s on s.id = $2 and s.user_id = u.id
-             left join applications a on a.id = $3
-             where ",
-            $where
-        )
+macro_rules! state {
+    () => {
+        "s.id is not null as session_known, s.ended_at as session_ended_at, a.is_third_party as is_third_party, \
+         c.version as settings_version"
     };
 }
 
-/// The user with that id, with the state of session and application.
-pub async fn find_caller(
-    session: &mut Session,
-    user: &UserId,
-    sid: Option<&SessionId>,
-    application: Option<&ApplicationId>,
-) -> sqlx::Result<Option<CallerRow>> {
-    session.fetch_optional(caller!("u.id = $1"), (user, sid, application)).await
+/// Whom a token of ours speaks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `sub`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: Option<SessionId>,
+    /// `client_id`.
+    pub application: ApplicationId,
 }
 
-/// The same, for the `sub` of a trusted external issuer.
-pub async fn find_caller_by_external_id(
-    session: &mut Session,
-    external_id: &str,
-    application: Option<&ApplicationId>,
-) -> sqlx::Result<Option<CallerRow>> {
-    session.fetch_optional(caller!("u.external_id = $1"), (external_id, None::<String>, application)).await
+/// How many callers one statement reads.
+pub const TOGETHER: usize = 32;
+
+/// The parameters of [`find_callers`]: free slots are null and match nobody.
+struct Slots<'a>(&'a [Asked]);
+
+impl<'a> Slots<'a> {
+    fn values(&self) -> impl Iterator<Item = Option<&'a str>> {
+        let asked = self.0.iter().flat_map(|one| {
+            [Some(one.user.as_str()), one.session.as_ref().map(SessionId::as_str), Some(one.application.as_str())]
+        });
+        asked.chain(std::iter::repeat(None)).take(3 * TOGETHER)
+    }
+}
+
+impl<'q> Params<'q> for Slots<'q> {
+    fn sqlite(self) -> Result<SqliteArguments, BoxDynError> {
+        let mut arguments = SqliteArguments::default();
+        self.values().try_for_each(|value| arguments.add(value))?;
+        Ok(arguments)
+    }
+
+    fn postgres(self) -> Result<PgArguments, BoxDynError> {
+        let mut arguments = PgArguments::default();
+        self.values().try_for_each(|value| arguments.add(value))?;
+        Ok(arguments)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    slot: i64,
+    #[sqlx(flatten)]
+    row: CallerRow,
+}
+
+/// The users with those ids, with the state of session and application, in the order they were asked for; at most [`TOGETHER`].
+pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Result<Vec<Option<CallerRow>>> {
+    if let [Asked { user, session: sid, application }] = asked {
+        let sql = concat!(
+            "select ",
+            columns!(),
+            ", ",
+            state!(),
+            " from users u
+               join settings c on c.id = 'default'
+               left join sessions s on s.id = $2 and s.user_id = u.id
+               left join applications a on a.id = $3
+             where u.id = $1"
+        );
+        return Ok(vec![session.fetch_optional(sql, (user, sid, application)).await?]);
+    }
+    // `cross join` keeps SQLite from reading all users for the few that were asked for.
+    let sql = concat!(
+        "with asked (slot, user_id, sid, application_id) as (values
+                 (cast(0 as bigint), cast($1 as text), cast($2 as text), cast($3 as text)),
+                 (1, $4, $5, $6), (2, $7, $8, $9), (3, $10, $11, $12), (4, $13, $14, $15), (5, $16, $17, $18),
+                 (6, $19, $20, $21), (7, $22, $23, $24), (8, $25, $26, $27), (9, $28, $29, $30),
+                 (10, $31, $32, $33), (11, $34, $35, $36), (12, $37, $38, $39), (13, $40, $41, $42),
+                 (14, $43, $44, $45), (15, $46, $47, $48), (16, $49, $50, $51), (17, $52, $53, $54),
+                 (18, $55, $56, $57), (19, $58, $59, $60), (20, $61, $62, $63), (21, $64, $65, $66),
+                 (22, $67, $68, $69), (23, $70, $71, $72), (24, $73, $74, $75), (25, $76, $77, $78),
+                 (26, $79, $80, $81), (27, $82, $83, $84), (28, $85, $86, $87), (29, $88, $89, $90),
+                 (30, $91, $92, $93), (31, $94, $95, $96))
+             select asked.slot, ",
+        columns!(),
+        ", ",
+        state!(),
+        " from asked cross join settings c cross join users u
+               left join sessions s on s.id = asked.sid and s.user_id = u.id
+               left join applications a on a.id = asked.application_id
+             where c.id = 'default' and u.id = asked.user_id"
+    );
+    let found: Vec<Found> = session.fetch_all(sql, Slots(asked)).await?;
+    let mut rows: Vec<Option<CallerRow>> = asked.iter().map(|_| None).collect();
+    for Found { slot, row } in found {
+        if let Some(place) = usize::try_from(slot).ok().and_then(|slot| rows.get_mut(slot)) {
+            *place = Some(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// The user a trusted external issuer knows by that `sub`. There is neither session nor application of ours.
+pub async fn find_caller_by_external_id(session: &mut Session, external_id: &str) -> sqlx::Result<Option<CallerRow>> {
+    let sql = concat!(
+        "select ",
+        columns!(),
+        ", ",
+        state!(),
+        " from users u
+           join settings c on c.id = 'default'
+           left join sessions s on s.id = null
+           left join applications a on a.id = null
+         where u.external_id = $1"
+    );
+    session.fetch_optional(sql, (external_id,)).await
 }
 
 /// The user with that id.

@@ -22,10 +22,11 @@ pub struct ErrorBody {
     pub message: String,
     /// What else helps to act on it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Value>)]
+    #[schema(value_type = Value, required = false)]
     pub data: Option<Value>,
     /// One line for each thing to mend in the request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub details: Option<String>,
 }
 

@@ -22,7 +22,7 @@ use crate::{
         user::User,
     },
     error::{Error, Result},
-    storage::users::{self, CallerRow},
+    storage::users::{self, Asked, CallerRow},
 };
 
 /// How far the clocks of nodes may differ.
@@ -104,11 +104,10 @@ pub async fn authenticate(
 async fn identify(request: &ServiceRequest) -> Result<Caller> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
     let token = bearer(request.headers())?;
-    let found = if app.urls.issuers.contains(&tokens::claimed_issuer(token)?) {
-        let claims = own_claims(app, token, std::slice::from_ref(&app.urls.account_audience))?;
-        by_own_token(app, &claims).await?
-    } else {
-        by_external_token(app, token).await?
+    let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
+    let found = match tokens::verify_own(&app.keys, token, &expected)? {
+        Some(claims) => by_own_token(app, &claims).await?,
+        None => by_external_token(app, token).await?,
     };
     if !found.scopes.iter().any(|scope| scope == "openid") {
         return Err(Code::Forbidden.into());
@@ -139,8 +138,11 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
 
 /// Claims of a token of ours for one of `audiences`.
 pub fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>, TokenProblem> {
-    let expected = Expectations { issuers: &app.urls.issuers, audiences, now: app.now(), leeway: LEEWAY };
-    tokens::verify(&app.keys, token, &expected)
+    tokens::verify(&app.keys, token, &expectations(app, audiences))
+}
+
+fn expectations<'a>(app: &'a App, audiences: &'a [String]) -> Expectations<'a> {
+    Expectations { issuers: &app.urls.issuers, audiences, now: app.now(), leeway: LEEWAY }
 }
 
 struct Found {
@@ -154,8 +156,8 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
     let user = UserId(claims.sub.clone());
     let session = claims.sid.clone().map(SessionId);
     let application = ApplicationId(claims.client_id.clone());
-    let mut db = app.db.read().await?;
-    let row = users::find_caller(&mut db, &user, session.as_ref(), Some(&application)).await?;
+    let asked = Asked { user, session: session.clone(), application: application.clone() };
+    let row = app.callers.find(&app.db, asked).await?;
     let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
     if !row.session_known || row.session_ended_at.is_some() {
         return Err(Code::Unauthorized.into());
@@ -166,7 +168,7 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
 async fn by_external_token(app: &App, token: &str) -> Result<Found> {
     let identity = app.issuers.verify(token, app.now()).await?;
     let mut db = app.db.read().await?;
-    let row = users::find_caller_by_external_id(&mut db, &identity.external_id(), None).await?;
+    let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
     let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: identity.scopes, application: None, session: None })
 }

@@ -16,11 +16,12 @@ use actix_web::{
 };
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use metrics::Label;
 use tracing::Instrument;
 
 use super::{
     client::{self, Client},
-    routes::{self, Routes},
+    routes::{self, Route, Routes},
 };
 use crate::{
     app::App,
@@ -45,13 +46,13 @@ pub async fn edge(
     };
     request.extensions_mut().insert(client.clone());
     let routes = request.app_data::<Data<Arc<Routes>>>().cloned();
-    let methods: Option<Vec<Method>> = routes.as_ref().and_then(|routes| settle_path(&mut request, routes));
+    let route = routes.as_ref().and_then(|routes| settle_path(&mut request, routes));
     let method = request.method().clone();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let shares = shares_origins(request.path());
     let span = tracing::info_span!("request", id = client.request_id);
 
-    let mut response = if let Some(answer) = early_answer(&request, methods.as_deref(), shares) {
+    let mut response = if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
         request.into_response(answer)
     } else {
         if method == Method::HEAD {
@@ -73,24 +74,35 @@ pub async fn edge(
     if method == Method::GET && response.status() == StatusCode::OK {
         response = tag(response);
     }
-    let status = response.status().as_u16();
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let status = response.status();
     let seconds = started.elapsed().as_secs_f64();
-    span.in_scope(|| tracing::info!(%method, route, status, ms = format_args!("{:.1}", seconds * 1000.0), "answered"));
-    let labels = [("route", route), ("method", method.to_string()), ("status", status.to_string())];
-    metrics::counter!("countersign_http_requests_total", &labels).increment(1);
-    metrics::histogram!("countersign_http_request_seconds", &labels).record(seconds);
+    let pattern = route.map_or_else(|| "unmatched".into(), |route| Arc::clone(&route.pattern));
+    let (code, ms) = (status.as_u16(), format_args!("{:.1}", seconds * 1000.0));
+    span.in_scope(|| tracing::info!(%method, route = &*pattern, status = code, ms, "answered"));
+    let labels = [
+        Label::from_static_parts("method", known_name(&method)),
+        Label::new("route", pattern),
+        Label::new("status", status.as_str().to_owned()),
+    ];
+    metrics::counter!("countersign_http_requests_total", labels.iter()).increment(1);
+    metrics::histogram!("countersign_http_request_seconds", labels.iter()).record(seconds);
     Ok(response)
 }
 
+/// The method's name for metrics: clients may send any word, and each would begin a series of its own.
+fn known_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|name| method == *name).unwrap_or("other")
+}
+
 /// Paths match in any letter case and with one slash at the end (contract 0.2): settles on the known spelling, and gives its methods.
-fn settle_path(request: &mut ServiceRequest, routes: &Routes) -> Option<Vec<Method>> {
+fn settle_path(request: &mut ServiceRequest, routes: &Routes) -> Option<Arc<Route>> {
     let path = request.path();
-    if let Some(methods) = routes.methods(path) {
-        return Some(methods.to_vec());
+    if let Some(route) = routes.find(path) {
+        return Some(Arc::clone(route));
     }
     let settled = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
-    let methods = routes.methods(&settled)?.to_vec();
+    let route = Arc::clone(routes.find(&settled)?);
     let target = match request.uri().query() {
         Some(query) => format!("{settled}?{query}"),
         None => settled,
@@ -100,12 +112,12 @@ fn settle_path(request: &mut ServiceRequest, routes: &Routes) -> Option<Vec<Meth
     let uri = actix_web::http::Uri::from_parts(parts).ok()?;
     request.match_info_mut().get_mut().update(&uri);
     request.head_mut().uri = uri;
-    Some(methods)
+    Some(route)
 }
 
 /// What never reaches a handler: unknown paths and methods, preflights, OPTIONS.
-fn early_answer(request: &ServiceRequest, methods: Option<&[Method]>, shares: bool) -> Option<HttpResponse> {
-    let Some(methods) = methods else {
+fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -> Option<HttpResponse> {
+    let Some(Route { methods, .. }) = route else {
         return Some(Error::from(Code::NotFound).error_response());
     };
     let method = request.method();

@@ -3,6 +3,8 @@
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use crate::domain::identifier::is_js_whitespace;
+
 /// Present, be it null: `None` when the member is absent, `Some(None)` when it is null.
 pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
@@ -63,7 +65,8 @@ impl<const LEAST: usize, const MOST: usize> From<Text<LEAST, MOST>> for String {
     }
 }
 
-/// An http or https URL without white space (contract D19). Publish it with the pattern `^https?://[^\s]+$`.
+/// An http or https URL without white space and control characters (contract D19). Publish it with the pattern
+/// `^https?://[^\s\u0000-\u001F\u007F-\u009F\uFEFF]+$`, which says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct HttpUrl(String);
@@ -72,8 +75,9 @@ impl TryFrom<String> for HttpUrl {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let has_scheme = text.starts_with("http://") || text.starts_with("https://");
-        let fits = has_scheme && !text.contains(char::is_whitespace) && url::Url::parse(&text).is_ok();
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let is_stray = |letter: char| is_js_whitespace(letter) || letter.is_control();
+        let fits = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(is_stray));
         if fits { Ok(Self(text)) } else { Err("an http or https URL") }
     }
 }

@@ -106,7 +106,7 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
         Ok(_) if has_misplaced_list::<T>(bytes) => Err(malformed_or_misshapen::<T>(bytes, None)),
         Ok(value) if deserializer.end().is_ok() && bytes.trim_ascii_start().starts_with(b"{") => Ok(value),
         Ok(_) => Err(malformed_or_misshapen::<T>(bytes, None)),
-        Err(error) => Err(malformed_or_misshapen::<T>(bytes, Some(&error))),
+        Err(error) => with_whole_numbers(bytes).ok_or_else(|| malformed_or_misshapen::<T>(bytes, Some(&error))),
     }
 }
 
@@ -114,6 +114,26 @@ fn parse_json<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T> {
 fn has_misplaced_list<T: ToSchema>(bytes: &[u8]) -> bool {
     // Looked at closely only where there may be a list.
     bytes.contains(&b'[') && serde_json::from_slice(bytes).is_ok_and(|value| explain::has_misplaced_list::<T>(&value))
+}
+
+/// To JSON Schema `75.0` is an integer, to the parser it is none: reads such a body again, with whole numbers written as such.
+fn with_whole_numbers<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Option<T> {
+    fn settle(value: &mut Value) -> bool {
+        match value {
+            Value::Number(number) => {
+                let whole = number.as_f64().filter(|number| number.fract() == 0.0);
+                let whole =
+                    whole.filter(|_| number.is_f64()).and_then(|number| format!("{number:.0}").parse::<i64>().ok());
+                whole.map(|whole| *value = whole.into()).is_some()
+            }
+            Value::Array(items) => items.iter_mut().map(settle).filter(|settled| *settled).count() > 0,
+            Value::Object(members) => members.values_mut().map(settle).filter(|settled| *settled).count() > 0,
+            _ => false,
+        }
+    }
+    let mut value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object)?;
+    let is_other = settle(&mut value) && !explain::has_misplaced_list::<T>(&value);
+    if is_other { serde_json::from_value(value).ok() } else { None }
 }
 
 /// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.
@@ -140,5 +160,54 @@ fn malformed_or_misshapen<T: ToSchema>(
         Ok(Value::Object(members)) if members.contains_key("__proto__") => Code::MalformedJson.into(),
         Ok(value @ (Value::Object(_) | Value::Array(_))) => explain::refuse::<T>(&value, "body", error).into(),
         Ok(_) | Err(_) => Code::MalformedJson.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    #[serde(default)]
+    struct Inner {
+        words: Vec<String>,
+    }
+
+    impl Default for Inner {
+        fn default() -> Self {
+            Self { words: vec!["none".to_owned()] }
+        }
+    }
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    struct Outer {
+        inner: Inner,
+    }
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    struct Counted {
+        count: u32,
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point() {
+        let count = |body: &str| parse::<Counted>(body.as_bytes(), Kind::Json).map(|counted| counted.count);
+        assert_eq!(count(r#"{"count":75.0}"#).unwrap(), 75);
+        assert_eq!(count(r#"{"count":7.5e1}"#).unwrap(), 75);
+        for body in [r#"{"count":7.5}"#, r#"{"count":-75.0}"#, r#"{"count":1e300}"#, "[75.0]", r#"{"count":75.0} x"#] {
+            count(body).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_array_is_taken_for_an_array_only() {
+        let outer = parse::<Outer>(br#"{"inner":{"words":["[","\""]}}"#, Kind::Json).unwrap();
+        assert_eq!(outer.inner.words, ["[", "\""]);
+        for body in [r#"{"inner":[]}"#, r#"{"inner":[["x"]]}"#, r#"{"inner":{"words":[1]}}"#] {
+            let error = parse::<Outer>(body.as_bytes(), Kind::Json).unwrap_err();
+            assert_eq!(error.shown().code, Code::InvalidInput, "{body}");
+        }
     }
 }

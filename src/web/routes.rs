@@ -1,14 +1,23 @@
 //! Which paths there are and which methods each takes: read from the OpenAPI document, so that the two cannot differ.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use actix_web::{dev::ResourceDef, http::Method};
+
+/// A path or a pattern of paths.
+#[derive(Debug)]
+pub struct Route {
+    /// As it is documented.
+    pub pattern: Arc<str>,
+    /// What it takes.
+    pub methods: Vec<Method>,
+}
 
 /// The table.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    exact: HashMap<String, Vec<Method>>,
-    patterns: Vec<(ResourceDef, Vec<Method>)>,
+    exact: HashMap<String, Arc<Route>>,
+    patterns: Vec<(ResourceDef, Arc<Route>)>,
 }
 
 impl Routes {
@@ -34,20 +43,19 @@ impl Routes {
     }
 
     fn add(&mut self, path: &str, methods: Vec<Method>) {
+        let route = Arc::new(Route { pattern: path.into(), methods });
         if path.contains('{') {
-            self.patterns.push((ResourceDef::new(path), methods));
+            self.patterns.push((ResourceDef::new(path), route));
         } else {
-            self.exact.insert(path.to_owned(), methods);
+            self.exact.insert(path.to_owned(), route);
         }
     }
 
-    /// The methods of a path; `None` when there is no such path.
+    /// The route of a path; `None` when there is no such path.
     #[must_use]
-    pub fn methods(&self, path: &str) -> Option<&[Method]> {
-        if let Some(methods) = self.exact.get(path) {
-            return Some(methods);
-        }
-        self.patterns.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, methods)| methods.as_slice())
+    pub fn find(&self, path: &str) -> Option<&Arc<Route>> {
+        let by_pattern = || self.patterns.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, route)| route);
+        self.exact.get(path).or_else(by_pattern)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who the caller is (contract 2.1, D3).
 
+use countersign::domain::id::UserId;
 use serde_json::json;
 
 use crate::harness::{Answer, TestApp};
@@ -40,6 +41,51 @@ async fn suspension_deletion_and_sign_out_count_from_the_next_request() {
         session.execute(sql, (&user.id,)).await.unwrap();
         session.commit().await.unwrap();
         user.get("/api/my-account").await.expect("401 auth.unauthorized");
+    }
+}
+
+/// Callers that arrive together are read together.
+#[tokio::test]
+async fn in_a_crowd_everyone_is_who_they_are() {
+    let app = TestApp::start().await;
+    let mut users = Vec::new();
+    for _ in 0..12 {
+        users.push(app.user().await);
+    }
+    let (ended, deleted) = (&users[3], &users[7]);
+    let mut session = app.write().await;
+    session.execute("update sessions set ended_at = 1 where user_id = $1", (&ended.id,)).await.unwrap();
+    session.execute("delete from users where id = $1", (&deleted.id,)).await.unwrap();
+    session.commit().await.unwrap();
+    let crowd = (0..120).map(|number| &users[number % users.len()]);
+    let answers =
+        futures_util::future::join_all(crowd.map(async |user| (user, user.get("/api/my-account").await))).await;
+    for (user, answer) in answers {
+        if user.id == ended.id || user.id == deleted.id {
+            answer.expect("401 auth.unauthorized");
+        } else {
+            assert_eq!(answer.expect("200").json()["id"], json!(user.id));
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_are_found_in_the_order_they_were_asked_for() {
+    use countersign::storage::users::{Asked, TOGETHER, find_callers};
+    let app = TestApp::start().await;
+    let (one, other) = (app.user().await, app.user().await);
+    let asked = |id: &UserId| Asked { user: id.clone(), session: None, application: app.application.clone() };
+    let nobody = UserId("nobody".to_owned());
+    let mut ids = vec![&other.id, &nobody, &one.id];
+    for length in [3, TOGETHER] {
+        ids.resize(length, &other.id);
+        let asked: Vec<_> = ids.iter().map(|id| asked(id)).collect();
+        let mut session = app.app().db.read().await.unwrap();
+        let rows = find_callers(&mut session, &asked).await.unwrap();
+        let found: Vec<_> = rows.iter().map(|row| row.as_ref().map(|row| &row.user.id)).collect();
+        let expected: Vec<_> = ids.iter().map(|id| Some(*id).filter(|id| **id != nobody)).collect();
+        assert_eq!(found, expected);
+        assert!(rows.iter().flatten().all(|row| !row.session_known && row.is_third_party == Some(false)));
     }
 }
 

@@ -8,6 +8,8 @@ mod audit;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod floors;
@@ -23,6 +25,8 @@ mod languages;
 mod management;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

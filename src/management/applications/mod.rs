@@ -47,7 +47,7 @@ pub struct ApplicationView {
     #[schema(value_type = OidcClientMetadata)]
     oidc_client_metadata: Map<String, Value>,
     custom_client_metadata: CustomClientMetadata,
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     custom_data: Map<String, Value>,
     is_third_party: bool,
     /// Whether it may use the management API.
@@ -155,7 +155,7 @@ pub struct ApplicationChanges {
     /// What this service lets it do.
     custom_client_metadata: Option<CustomClientMetadata>,
     /// Free for the operator; replaced as a whole.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     custom_data: Option<Map<String, Value>>,
     /// May use the management API; for first-party applications of type `MachineToMachine` only.
     is_management: Option<bool>,

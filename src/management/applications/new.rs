@@ -49,7 +49,7 @@ pub struct NewApplication {
     /// What this service lets it do.
     pub custom_client_metadata: Option<CustomClientMetadata>,
     /// Free for the operator.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub custom_data: Option<Map<String, Value>>,
     /// May use the management API; for first-party applications of type `MachineToMachine` only.
     #[schema(value_type = Option<bool>)]
@@ -73,7 +73,7 @@ pub struct OidcClientMetadata {
 #[serde(try_from = "String")]
 #[schema(
     max_length = 2048,
-    pattern = "^[A-Za-z][0-9A-Za-z+.-]*:[^\\s#]+$",
+    pattern = "^[A-Za-z][0-9A-Za-z+.\\-]*:[0-9A-Za-z._~:/?\\[\\]@!$&'()*+,;=%\\-]+$",
     example = "https://app.example.com/callback"
 )]
 struct RedirectUri(String);
@@ -103,7 +103,9 @@ impl TryFrom<Option<Vec<RedirectUri>>> for Uris {
 /// Apps have schemes of their own; those that run code in a browser are nobody's.
 fn is_redirect_uri(text: &str) -> bool {
     const RUNS_CODE: [&str; 3] = ["javascript", "data", "vbscript"];
-    let is_clean = text.len() <= 2048 && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    let is_uri_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:/?[]@!$&'()*+,;=%-".contains(&byte);
+    let says_something = text.split_once(':').is_some_and(|(_, rest)| !rest.is_empty());
+    let is_clean = says_something && text.len() <= 2048 && text.bytes().all(is_uri_letter);
     let fits = |url: url::Url| !RUNS_CODE.contains(&url.scheme()) && url.fragment().is_none();
     is_clean && url::Url::parse(text).is_ok_and(fits)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use actix_web::{HttpResponse, get, patch, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::openapi::Schema;
 
 use crate::{
     app::App,
@@ -18,6 +19,7 @@ use crate::{
         explain,
         fields::{self, HttpUrl, Text},
         json::Json,
+        openapi,
     },
 };
 
@@ -65,11 +67,11 @@ pub struct AccountCenterChanges {
     /// Replaces the whole map.
     fields: Option<Fields>,
     /// Further origins for passkeys.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(schema_with = origins_schema)]
     webauthn_related_origins: Option<Origins>,
     /// Where users go to delete their account; null or empty clears it.
     #[serde(default, deserialize_with = "fields::clearable")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s]+$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+$")]
     delete_account_url: Option<Option<PageUrl>>,
     /// For account pages; null or empty clears it.
     #[serde(default, deserialize_with = "fields::clearable")]
@@ -125,6 +127,11 @@ impl Fields {
 #[derive(Deserialize)]
 #[serde(try_from = "Vec<Text<1, 256>>")]
 struct Origins(Vec<String>);
+
+/// What [`Origins`] takes.
+fn origins_schema() -> Schema {
+    openapi::nullable_texts("Further origins for passkeys.", 100, openapi::text(1, 256))
+}
 
 impl TryFrom<Vec<Text<1, 256>>> for Origins {
     type Error = &'static str;

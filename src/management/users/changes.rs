@@ -43,7 +43,7 @@ pub struct UserChanges {
     username: Option<Option<Username>>,
     /// Unique whatever its letter case. The previous address is told.
     #[serde(default, deserialize_with = "fields::clearable")]
-    #[schema(value_type = Option<String>, max_length = 256, pattern = "^$|^\\S+@\\S+\\.\\S+$")]
+    #[schema(value_type = Option<String>, max_length = 256, pattern = "^$|^[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+@[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+\\.[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+$")]
     primary_email: Option<Option<EmailAddress>>,
     /// Unique. The previous number is told.
     #[serde(default, deserialize_with = "fields::clearable")]
@@ -59,10 +59,10 @@ pub struct UserChanges {
     name: Option<Option<String>>,
     /// URL of a picture, http or https.
     #[serde(default, deserialize_with = "fields::clearable")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s]+$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+$")]
     avatar: Option<Option<HttpUrl>>,
     /// Replaces the whole object.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     custom_data: Option<Map<String, Value>>,
     /// Replaces the whole profile.
     profile: Option<Profile>,

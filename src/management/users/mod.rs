@@ -21,6 +21,7 @@ use crate::{
         username::UsernamePolicy,
     },
     error::{Error, Result},
+    operations::profile::Profile,
     refusals,
     storage::{
         directory::{self, Exact, Filter},
@@ -58,9 +59,9 @@ pub struct UserView {
     name: Option<String>,
     #[schema(required)]
     avatar: Option<String>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     custom_data: Value,
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     identities: Value,
     /// Milliseconds since 1970.
     #[schema(required)]
@@ -69,8 +70,7 @@ pub struct UserView {
     created_at: i64,
     /// Milliseconds since 1970.
     updated_at: i64,
-    #[schema(value_type = Object)]
-    profile: Value,
+    profile: Profile,
     #[schema(required)]
     application_id: Option<String>,
     #[schema(required)]

@@ -53,10 +53,10 @@ pub struct NewUser {
     pub name: Option<Option<String>>,
     /// URL of a picture, http or https.
     #[serde(default, deserialize_with = "fields::clearable")]
-    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s]+$")]
+    #[schema(value_type = Option<String>, max_length = 2048, pattern = "^$|^https?://[^\\s\\u0000-\\u001F\\u007F-\\u009F\\uFEFF]+$")]
     pub avatar: Option<Option<HttpUrl>>,
     /// Free for the operator.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub custom_data: Option<Map<String, Value>>,
     /// Standard claims.
     pub profile: Option<Profile>,

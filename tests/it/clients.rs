@@ -1,0 +1,104 @@
+//! Clients that others make work against the server: generated from the OpenAPI document, or written for the contract. And
+//! schemathesis, which holds the server against the document, finds nothing.
+//!
+//! The tools come from `.ci/test`; `tests/clients/prepare` generates and compiles from `openapi/countersign.json`, which
+//! `tests/it/openapi.rs` holds to the code.
+
+use std::{
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use crate::harness::{TestApp, User};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+
+/// Generates and compiles the clients, once.
+fn prepare() {
+    static DONE: OnceLock<()> = OnceLock::new();
+    DONE.get_or_init(|| run("prepare", &[], &[]));
+}
+
+/// Runs a script of the folder to its end; what it prints is shown when it fails.
+fn run(script: &str, arguments: &[&str], environment: &[(&str, String)]) {
+    let mut command = Command::new(format!("{FOLDER}/{script}"));
+    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    let output = command.output().unwrap_or_else(|error| panic!("{script}: {error}"));
+    println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{script} {arguments:?} failed");
+}
+
+/// Runs a script beside the server, and tells it where all is and who it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the script talks to the server of this very runtime, which must go on meanwhile"
+)]
+async fn run_against(app: &TestApp, user: &User<'_>, script: &'static str, arguments: &'static [&'static str]) {
+    let management = app.manager().await.token;
+    let environment = vec![
+        ("COUNTERSIGN_URL", app.running.url()),
+        ("COUNTERSIGN_MAILBOX", app.url("/mailbox")),
+        ("COUNTERSIGN_TOKEN", user.token.clone()),
+        ("COUNTERSIGN_USER_ID", user.id.to_string()),
+        ("COUNTERSIGN_PASSWORD", user.password.clone()),
+        ("COUNTERSIGN_NEW_EMAIL", user.new_email()),
+        ("COUNTERSIGN_CLIENT_ID", app.application.to_string()),
+        ("COUNTERSIGN_CLIENT_SECRET", app.management_secret.clone()),
+        ("COUNTERSIGN_MANAGEMENT_TOKEN", management),
+    ];
+    let work = move || {
+        if script == "run" {
+            prepare();
+        }
+        run(script, arguments, &environment);
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+/// The main job by a client, and what it left behind.
+async fn does_the_main_job(arguments: &'static [&'static str]) {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    run_against(&app, &user, "run", arguments).await;
+    let account = user.get("/api/my-account").await.expect("200").json();
+    assert_eq!(account["primaryEmail"], user.new_email());
+    user.try_password(&user.password).await.expect("422 session.invalid_credentials");
+}
+
+#[tokio::test]
+async fn the_client_of_openapi_generator_for_typescript_does_the_main_job() {
+    does_the_main_job(&["typescript-fetch"]).await;
+}
+
+#[tokio::test]
+async fn the_client_of_openapi_generator_for_python_does_the_main_job() {
+    does_the_main_job(&["python"]).await;
+}
+
+#[tokio::test]
+async fn the_client_of_openapi_typescript_does_the_main_job() {
+    does_the_main_job(&["openapi-typescript"]).await;
+}
+
+#[tokio::test]
+async fn the_management_client_of_the_contract_works_unchanged() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    run_against(&app, &user, "run", &["logto-api"]).await;
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_in_what_users_reach() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    // Or wrong passwords would soon lock the method, and nothing behind it would be seen any more.
+    app.change_settings(|settings| settings.sign_in_experience.sentinel_policy.max_attempts = 1000).await;
+    run_against(&app, &user, "schemathesis", &["user"]).await;
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_in_what_operators_reach() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    run_against(&app, &user, "schemathesis", &["management"]).await;
+}
