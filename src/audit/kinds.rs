@@ -41,6 +41,8 @@ pub const ALL: &[Kind] = &[
     owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified."),
     owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong."),
     owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked."),
+    owner("verification.disabled", &["method"], "A hundred failures in a row: the method is disabled."),
+    other("verification.unlocked", &[], "An operator took back locks and counters of a user."),
     owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members."),
     owner("account.updated", &["fields"], "Name, picture or custom data were changed."),
     owner("account.profile.updated", &["fields"], "The profile was changed."),

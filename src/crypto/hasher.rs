@@ -80,7 +80,7 @@ impl Hasher {
             let (shared, recipe) = (hasher.shared.clone(), recipe.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("hashing-{number}"))
-                .spawn(move || work(&shared, Worker::new(recipe)))
+                .spawn(move || work(&shared, Worker::new(recipe), number))
                 .context("starting a hashing thread")?;
             hasher.threads.push(thread);
         }
@@ -165,8 +165,8 @@ impl Shared {
     }
 }
 
-fn work(shared: &Shared, mut worker: Worker) {
-    yield_to_requests();
+fn work(shared: &Shared, mut worker: Worker, number: usize) {
+    yield_to_requests(number);
     while let Some(Job { run, started, since }) = shared.next() {
         let is_wanted = started.send(()).is_ok();
         if is_wanted {
@@ -179,14 +179,25 @@ fn work(shared: &Shared, mut worker: Worker) {
     }
 }
 
-/// Asks the operating system to prefer the threads that answer requests (nice 7); goes on without where that is refused.
-fn yield_to_requests() {
-    let priority = thread_priority::ThreadPriorityValue::try_from(30_u8);
-    let outcome = priority.map(|value| {
-        thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Crossplatform(value))
-    });
-    if !matches!(outcome, Ok(Ok(()))) {
-        tracing::debug!("hashing threads run at ordinary priority");
+/// Asks the operating system to prefer the threads that answer requests; goes on without where that is refused.
+///
+/// All but one run only where nothing else wants to, and give way at once: the others would make a request wait for the end of their
+/// time slice at each of its thread switches. The one that is merely nice keeps a flood of requests from starving every password check.
+fn yield_to_requests(number: usize) {
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+        set_current_thread_priority, set_thread_priority_and_policy, thread_native_id,
+    };
+    let outcome = if number == 0 {
+        // Nice 7.
+        ThreadPriorityValue::try_from(30_u8)
+            .is_ok_and(|value| set_current_thread_priority(ThreadPriority::Crossplatform(value)).is_ok())
+    } else {
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok()
+    };
+    if !outcome {
+        tracing::debug!(number, "this hashing thread runs at ordinary priority");
     }
 }
 

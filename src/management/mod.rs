@@ -3,6 +3,7 @@
 pub mod applications;
 mod audit_events;
 pub mod auth;
+mod sentinel;
 mod settings;
 mod subject_tokens;
 pub mod users;
@@ -31,5 +32,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(settings::sign_in_exp::get)
         .service(settings::sign_in_exp::update)
         .service(subject_tokens::create)
+        .service(sentinel::delete)
         .service(audit_events::list);
 }

@@ -10,7 +10,10 @@ use crate::{
     domain::{id::RecordId, message::Template, method::Method, refusal::Code, settings::Field, user::User},
     error::Result,
     post::{self, Address},
-    stepup::gate::{Opened, Operation},
+    stepup::{
+        gate::{Opened, Operation},
+        records::fact_changed,
+    },
     storage::records,
     web::caller::Caller,
 };
@@ -72,7 +75,7 @@ impl AddressKind {
     /// Old facts die, the previous address is told (contract D12, D15); commits.
     pub async fn finish<O: Operation>(&self, app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
         let (user, now) = (opened.user().clone(), opened.now());
-        records::revoke_resting_on(&mut opened, &user.id, self.method.name(), now).await?;
+        fact_changed(&mut opened, &user.id, self.method, now).await?;
         if let Some(previous) = (self.of)(&user) {
             post::notify(app, &mut opened, &user, self.notice, previous).await?;
         }

@@ -21,8 +21,11 @@ use crate::{
     },
     error::Result,
     post, refusals,
-    stepup::gate::{Gate, Operation},
-    storage::{records, sessions, users},
+    stepup::{
+        gate::{Gate, Operation},
+        records::fact_changed,
+    },
+    storage::{sessions, users},
     web::json::Json,
 };
 
@@ -75,7 +78,7 @@ pub async fn update(
     let mut opened = gate.open(&app).await?;
     let (user, now, keep) = (opened.user().clone(), opened.now(), opened.caller().session.clone());
     users::set_password(&mut opened, &user.id, &digest, PasswordAlgorithm::Argon2id.name(), now).await?;
-    records::revoke_resting_on(&mut opened, &user.id, Method::Password.name(), now).await?;
+    fact_changed(&mut opened, &user.id, Method::Password, now).await?;
     sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
     post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;
     opened.commit(&app, Value::Null).await?;

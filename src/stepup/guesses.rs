@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     storage::{
         Session,
-        guesses::{self as rows, Guard},
+        guesses::{self as rows, Guard, Window},
     },
     web::caller::Caller,
 };
@@ -30,6 +30,8 @@ use crate::{
 const WINDOW: Duration = Duration::from_secs(3600);
 /// A judge that has not reported by then is dead, and its guess counts as failed.
 const STALE: Duration = Duration::from_secs(30);
+/// So many failures in a row disable the method until it is bound anew, or an operator resets it (`security.md`).
+const MOST_IN_A_ROW: i64 = 100;
 /// No lock is longer.
 const LONGEST_LOCK: Duration = Duration::from_secs(24 * 3600);
 /// How long a guess waits for others of its user to be judged, and how often it looks.
@@ -41,6 +43,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Guess {
     id: String,
     method: Method,
+    /// Whether a success has something to reset.
+    had_failures: bool,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -60,13 +64,12 @@ impl Guess {
             if let Some(refusal) = lock_refusal(guard, method, now) {
                 return Err(refusal.into());
             }
-            let tally = count(&mut session, &caller.user.id, method, now).await?;
-            let room = (i64::from(policy.max_attempts) - tally.failed).max(1);
-            if tally.judged < room {
-                let id = random_text(&*app.random, 21);
-                rows::add(&mut session, &id, &caller.user.id, method.name(), now, false).await?;
+            let id = random_text(&*app.random, 21);
+            let most = i64::from(policy.max_attempts);
+            let user = &caller.user.id;
+            if rows::add_judged(&mut session, &id, user, method.name(), now, window(now), most).await? {
                 session.commit().await?;
-                return Ok(Self { id, method, _turn: turn });
+                return Ok(Self { id, method, had_failures: has_failures(guard), _turn: turn });
             }
             drop(session);
             tokio::time::sleep(PAUSE).await;
@@ -77,7 +80,10 @@ impl Guess {
     /// The guess was right. Runs in the transaction that stores what it earned.
     pub async fn forgive(self, session: &mut Session, user: &UserId) -> Result<()> {
         rows::forgive(session, &self.id).await?;
-        Ok(rows::set_succeeded(session, user, self.method.name()).await?)
+        if self.had_failures {
+            rows::set_succeeded(session, user, self.method.name()).await?;
+        }
+        Ok(())
     }
 
     /// The guess was wrong: audits, locks if it was one too many, commits. Gives what to answer: `otherwise`, or that the method is
@@ -115,13 +121,13 @@ pub async fn count_failure(
     otherwise: Code,
 ) -> Result<Refusal> {
     let id = random_text(&*app.random, 21);
-    rows::add(session, &id, &caller.user.id, method.name(), app.now(), true).await?;
+    rows::add_failed(session, &id, &caller.user.id, method.name(), app.now()).await?;
     after_failure(app, session, caller, method, guard, otherwise).await
 }
 
 /// A guess was right in this transaction.
 pub async fn count_success(session: &mut Session, user: &UserId, method: Method, guard: Guard) -> Result<()> {
-    if guard.failures_in_a_row > 0 || guard.locks > 0 {
+    if has_failures(guard) {
         rows::set_succeeded(session, user, method.name()).await?;
     }
     Ok(())
@@ -138,12 +144,17 @@ async fn after_failure(
     let now = app.now();
     let user = &caller.user.id;
     let policy = caller.settings.sign_in_experience.sentinel_policy;
-    let tally = count(session, user, method, now).await?;
-    let is_one_too_many = tally.failed >= i64::from(policy.max_attempts);
+    let failed = rows::count_failed(session, user, method.name(), window(now)).await?;
+    let is_one_too_many = failed >= i64::from(policy.max_attempts);
     let until = is_one_too_many.then(|| now.plus(lock_length(policy, guard.locks)));
     rows::set_failure(session, user, method.name(), until).await?;
+    let is_disabled = guard.failures_in_a_row + 1 >= MOST_IN_A_ROW;
     let data = json!({ "method": method.name(), "reason": otherwise.code() });
     audit::write(app, session, "verification.failed", caller, data).await?;
+    if is_disabled {
+        audit::write(app, session, "verification.disabled", caller, json!({ "method": method.name() })).await?;
+        return Ok(disabled(method));
+    }
     let Some(until) = until else { return Ok(otherwise.refuse()) };
     let data = json!({ "method": method.name(), "lockedUntil": until.to_iso() });
     audit::write(app, session, "verification.locked", caller, data).await?;
@@ -154,11 +165,18 @@ async fn hold(session: &mut Session, user: &UserId, method: Method, now: Timesta
     Ok(rows::hold(session, user, method.name(), now).await?)
 }
 
-async fn count(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<rows::Tally> {
-    Ok(rows::count(session, user, method.name(), now.minus(WINDOW), now.minus(STALE)).await?)
+fn window(now: Timestamp) -> Window {
+    Window { since: now.minus(WINDOW), stale: now.minus(STALE) }
+}
+
+fn has_failures(guard: Guard) -> bool {
+    guard.failures_in_a_row > 0 || guard.locks > 0
 }
 
 fn lock_refusal(guard: Guard, method: Method, now: Timestamp) -> Option<Refusal> {
+    if guard.failures_in_a_row >= MOST_IN_A_ROW {
+        return Some(disabled(method));
+    }
     (guard.locked_until > now).then(|| locked(method, guard.locked_until, now))
 }
 
@@ -167,6 +185,11 @@ fn locked(method: Method, until: Timestamp, now: Timestamp) -> Refusal {
     let seconds = wait.as_millis().div_ceil(1000);
     let data = json!({ "method": method.name(), "retryAfterSeconds": u64::try_from(seconds).unwrap_or(u64::MAX) });
     Code::TooManyAttempts.with(data).retry_after(wait)
+}
+
+/// No time will unlock it.
+fn disabled(method: Method) -> Refusal {
+    Code::TooManyAttempts.with(json!({ "method": method.name(), "disabled": true }))
 }
 
 /// Each lock in a row is twice as long as the one before, up to a day.

@@ -8,13 +8,23 @@ use crate::{
     app::App,
     crypto::digest::record_key,
     domain::{
-        id::{RecordId, RecordKey},
+        id::{RecordId, RecordKey, UserId},
+        method::Method,
         time::Timestamp,
     },
+    error::Result,
+    storage::{Session, guesses, records as rows},
 };
 
 /// A record lives ten minutes, whatever happens to it (contract 1.11).
 pub const LIFE: Duration = Duration::from_secs(600);
+
+/// The fact a method rests on has changed: records that rest on it die, and a method that was locked is bound anew
+/// (contract D12, `security.md`: disabled until re-bound). Runs in the transaction of the change.
+pub async fn fact_changed(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<()> {
+    rows::revoke_resting_on(session, user, method.name(), now).await?;
+    Ok(guesses::unlock(session, user, method.name()).await?)
+}
 
 /// A record that is about to be stored.
 pub struct Fresh {

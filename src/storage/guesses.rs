@@ -23,40 +23,57 @@ pub async fn hold(session: &mut Session, user: &UserId, method: &'static str, no
     session.fetch_one(sql, (user, method, now)).await
 }
 
-/// Counts a guess: failed, or still being judged.
-pub async fn add(
+/// Counts a guess that is about to be judged, unless one more could be one too many: as many may be judged at a time as failures are
+/// left of `most`, and one at least. Call [`hold`] first.
+pub async fn add_judged(
     session: &mut Session,
     id: &str,
     user: &UserId,
     method: &'static str,
     now: Timestamp,
-    failed: bool,
+    window: Window,
+    most: i64,
+) -> sqlx::Result<bool> {
+    let sql = "insert into guesses (id, user_id, method, at, failed)
+               select $1, $2, $3, $4, false
+               where (select count(*) from guesses
+                      where user_id = $2 and method = $3 and at > $5 and not failed and at >= $6)
+                   < (select case when count(*) < $7 then $7 - count(*) else 1 end from guesses
+                      where user_id = $2 and method = $3 and at > $5 and (failed or at < $6))";
+    Ok(session.execute(sql, (id, user, method, now, window.since, window.stale, most)).await? == 1)
+}
+
+/// Counts a guess that failed.
+pub async fn add_failed(
+    session: &mut Session,
+    id: &str,
+    user: &UserId,
+    method: &'static str,
+    now: Timestamp,
 ) -> sqlx::Result<()> {
-    let sql = "insert into guesses (id, user_id, method, at, failed) values ($1, $2, $3, $4, $5)";
-    session.execute(sql, (id, user, method, now, failed)).await.map(drop)
+    let sql = "insert into guesses (id, user_id, method, at, failed) values ($1, $2, $3, $4, true)";
+    session.execute(sql, (id, user, method, now)).await.map(drop)
 }
 
-/// Guesses of a pair in the window.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Tally {
-    /// That failed, or whose judge died.
-    pub failed: i64,
-    /// That are being judged at the moment.
-    pub judged: i64,
+/// Which guesses count.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Those after this moment.
+    pub since: Timestamp,
+    /// One that has been judged since before this moment has lost its judge, and counts as failed.
+    pub stale: Timestamp,
 }
 
-/// Guesses of the pair since `since`. One that has been judged since before `stale` counts as failed.
-pub async fn count(
+/// Failures of the pair in the window.
+pub async fn count_failed(
     session: &mut Session,
     user: &UserId,
     method: &'static str,
-    since: Timestamp,
-    stale: Timestamp,
-) -> sqlx::Result<Tally> {
-    let sql = "select cast(coalesce(sum(case when failed or at < $4 then 1 else 0 end), 0) as bigint) as failed,
-                      cast(coalesce(sum(case when failed or at < $4 then 0 else 1 end), 0) as bigint) as judged
-               from guesses where user_id = $1 and method = $2 and at > $3";
-    session.fetch_one(sql, (user, method, since, stale)).await
+    window: Window,
+) -> sqlx::Result<i64> {
+    let sql = "select count(*) from guesses
+               where user_id = $1 and method = $2 and at > $3 and (failed or at < $4)";
+    session.fetch_value(sql, (user, method, window.since, window.stale)).await
 }
 
 /// A guess was right: its row goes.
@@ -88,4 +105,17 @@ pub async fn set_failure(
                  locks = case when $3 is null then locks else locks + 1 end
                where user_id = $1 and method = $2";
     session.execute(sql, (user, method, locked_until)).await.map(drop)
+}
+
+/// The method was bound anew: its locks and its row of failures end. What was counted in the window still counts.
+pub async fn unlock(session: &mut Session, user: &UserId, method: &'static str) -> sqlx::Result<()> {
+    let sql = "update guess_guards set failures_in_a_row = 0, locks = 0, locked_until = 0
+               where user_id = $1 and method = $2";
+    session.execute(sql, (user, method)).await.map(drop)
+}
+
+/// An operator vouches for the user: every lock ends and every count is gone.
+pub async fn forget(session: &mut Session, user: &UserId) -> sqlx::Result<u64> {
+    let guards = session.execute("delete from guess_guards where user_id = $1", (user,)).await?;
+    Ok(guards + session.execute("delete from guesses where user_id = $1", (user,)).await?)
 }

@@ -167,6 +167,13 @@ pub async fn find(session: &mut Session, user: &UserId) -> sqlx::Result<Option<U
     session.fetch_optional(concat!("select ", columns!(), " from users u where u.id = $1"), (user,)).await
 }
 
+/// Users known by that text: an id, a username, an e-mail key or E.164 digits. At most one for each.
+pub async fn find_named(session: &mut Session, text: &str, email_key: &str) -> sqlx::Result<Vec<UserId>> {
+    let sql = "select id from users where id = $1 or username = $1 or primary_phone = $1 or email_key = $2 limit 4";
+    let rows: Vec<(UserId,)> = session.fetch_all(sql, (text, email_key)).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// Adds an account without identifiers; they are set by statements of their own, so that a clash says which it was.
 pub async fn add(
     session: &mut Session,

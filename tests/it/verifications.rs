@@ -243,3 +243,42 @@ async fn nothing_secret_is_stored_in_the_open() {
         assert!(!line.contains(&code) && !line.contains(&record) && !line.contains(&user.email), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_hundred_failures_in_a_row_disable_the_method_until_it_is_bound_anew_or_reset() {
+    let app = TestApp::start().await;
+    let manager = app.manager().await;
+    let (user, other) = (app.user().await, app.user().await);
+    let blocked = "400 session.verification_blocked_too_many_attempts";
+    for user in [&user, &other] {
+        let mut session = app.write().await;
+        let sql = "insert into guess_guards (user_id, method, touched_at, locked_until, locks, failures_in_a_row)
+                   values ($1, 'password', 0, 0, 0, 99)";
+        session.execute(sql, (&user.id,)).await.unwrap();
+        session.commit().await.unwrap();
+        let answer = user.try_password("wrong").await.expect(blocked);
+        assert_eq!((answer.json()["data"]["disabled"].as_bool(), answer.header("retry-after")), (Some(true), None));
+    }
+    app.advance(1000);
+    user.try_password(&user.password).await.expect(blocked);
+    let by_email = user.verify_code("email", &user.email).await;
+    let new = json!({ "password": "an entirely new passphrase" });
+    user.call("POST", "/api/my-account/password", &by_email, new).await.expect("204");
+    user.try_password("an entirely new passphrase").await.expect("201");
+
+    other.try_password(&other.password).await.expect(blocked);
+    let targets = json!({ "targetType": "User", "targets": [other.email.to_uppercase()] });
+    manager.post("/api/sentinel-activities/delete", targets).await.expect("204");
+    other.try_password(&other.password).await.expect("201");
+}
+
+#[tokio::test]
+async fn operators_reset_what_was_sent_to_an_address() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    user.send_code("phone", &user.phone).await.expect("201");
+    user.send_code("phone", &user.phone).await.expect("429 request.message_rate_limited");
+    let targets = json!({ "targetType": "User", "targets": [user.phone, "unknown"] });
+    app.manager().await.post("/api/sentinel-activities/delete", targets).await.expect("204");
+    user.send_code("phone", &user.phone).await.expect("201");
+}

@@ -22,8 +22,9 @@ use crate::{
     operations::profile::Profile,
     post::{self, Address},
     refusals,
+    stepup::records::fact_changed,
     storage::{
-        Session, records, settings,
+        Session, settings,
         users::{self, Basics, unless_taken},
     },
     web::{
@@ -174,7 +175,7 @@ async fn set_email(
     if EmailAddress::parse(previous).ok().map(|previous| previous.key()) == key {
         return Ok(());
     }
-    records::revoke_resting_on(session, &before.id, Method::EmailCode.name(), now).await?;
+    fact_changed(session, &before.id, Method::EmailCode, now).await?;
     post::notify(app, session, before, Template::EmailChanged, Address::Email(previous)).await
 }
 
@@ -192,6 +193,6 @@ async fn set_phone(
     if digits == Some(previous) {
         return Ok(());
     }
-    records::revoke_resting_on(session, &before.id, Method::PhoneCode.name(), now).await?;
+    fact_changed(session, &before.id, Method::PhoneCode, now).await?;
     post::notify(app, session, before, Template::PhoneChanged, Address::Phone(previous)).await
 }

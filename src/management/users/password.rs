@@ -13,7 +13,8 @@ use crate::{
     error::Result,
     management::auth::Manager,
     post as messages, refusals,
-    storage::{records, users},
+    stepup::records::fact_changed,
+    storage::users,
     web::{fields, json::Json, query::PathId},
 };
 
@@ -52,7 +53,7 @@ pub async fn update(
         return Err(Code::EntityNotFound.into());
     }
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
-    records::revoke_resting_on(&mut session, &id, Method::Password.name(), now).await?;
+    fact_changed(&mut session, &id, Method::Password, now).await?;
     messages::notify_anywhere(&app, &mut session, &user, Template::PasswordChanged).await?;
     audit::write(&app, &mut session, "user.password.updated", manager.about(&id), Value::Null).await?;
     session.commit().await?;
