@@ -1,13 +1,14 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
 pub mod callers;
+pub mod keys;
 pub mod turns;
 
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, turns::Turns};
+use self::{callers::Callers, keys::Refresh, turns::Turns};
 
 use crate::{
     channels::Channels,
@@ -53,6 +54,7 @@ pub struct App {
     /// Told when something waits in the outbox.
     pub outbox: Notify,
     settings: RwLock<Arc<Settings>>,
+    keys_refresh: Refresh,
 }
 
 /// Names and URLs that follow from `server.public_url`.
@@ -136,6 +138,7 @@ impl App {
             turns: Turns::default(),
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),
+            keys_refresh: Refresh::default(),
         }
     }
 
@@ -146,12 +149,13 @@ impl App {
     }
 
     /// The settings of that version: kept ones when they are, else read again. Every request brings the version it saw,
-    /// so a change counts on every node with the request that follows it.
+    /// so a change counts on every node with the request that follows it. Whoever changes the signing keys raises it, too.
     pub async fn settings(&self, version: i64) -> Result<Arc<Settings>> {
         let kept = self.kept_settings();
         if kept.version == version {
             return Ok(kept);
         }
+        self.refresh_keys().await?;
         self.reload_settings().await
     }
 

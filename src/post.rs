@@ -18,8 +18,11 @@ use crate::{
     texts::{self, Values},
 };
 
-/// Whoever stores a message tries it first; nobody else does before this has passed.
-const LEASE: Duration = Duration::from_secs(60);
+/// What a try may take longer than the channel's own timeout: the wait for a free connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a lease lasts longer than the try it is for: time to mark the outcome.
+const MARGIN: Duration = Duration::from_secs(20);
 
 /// How long a notice is worth sending.
 const NOTICE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,7 +37,19 @@ pub fn new_id(app: &App) -> String {
     random_text(&*app.random, 21)
 }
 
-/// Stores a message in the caller's transaction. Nobody else tries to deliver it before `LEASE` has passed.
+/// The longest a try may take.
+fn longest_try(app: &App) -> Duration {
+    app.config.email.timeout().max(app.config.sms.timeout()).saturating_add(PATIENCE)
+}
+
+/// How long a message belongs to whoever tries it: longer than a try may take.
+#[must_use]
+pub fn lease(app: &App) -> Duration {
+    longest_try(app).saturating_add(MARGIN)
+}
+
+/// Stores a message in the caller's transaction. When the caller tries it first (`is_leased`), nobody else does before [`lease`] has
+/// passed; that try has the number 0.
 pub async fn store(
     app: &App,
     session: &mut Session,
@@ -46,7 +61,7 @@ pub async fn store(
     let plain = serde_json::to_vec(message).context("a message for the outbox")?;
     let sealed = app.sealer.seal("outbox", &message.id, "sealed", &plain)?;
     let now = app.now();
-    let next_attempt_at = if is_leased { now.plus(LEASE) } else { now };
+    let next_attempt_at = if is_leased { now.plus(lease(app)) } else { now };
     let row = outbox::NewMessage {
         id: &message.id,
         kind: message.kind.name(),
@@ -66,9 +81,13 @@ pub fn unseal(app: &App, id: &str, sealed: &[u8]) -> Result<Message> {
     Ok(serde_json::from_slice(&plain).context("a message from the outbox")?)
 }
 
-/// Hands a message to its channel; counts the outcome.
+/// Hands a message to its channel, in time; counts the outcome.
 pub async fn hand_over(app: &App, message: &Message) -> Result<(), SendError> {
-    let outcome = app.channels.send(message).await;
+    let limit = longest_try(app);
+    let outcome = tokio::time::timeout(limit, app.channels.send(message)).await.unwrap_or_else(|_| {
+        let detail = format!("the channel for {} did not finish within {} ms", message.kind.name(), limit.as_millis());
+        Err(SendError::Failed { detail, is_final: false })
+    });
     let result = if outcome.is_ok() { "sent" } else { "refused" };
     metrics::counter!("countersign_messages_total", "kind" => message.kind.name(), "result" => result).increment(1);
     if let Err(error) = &outcome {

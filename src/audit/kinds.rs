@@ -66,7 +66,14 @@ pub const ALL: &[Kind] = &[
     other("application.deleted", &["id", "by"], "An application was deleted."),
     other("settings.account_center.updated", &["fields"], "What users may see and change was changed."),
     other("settings.sign_in_exp.updated", &["fields"], "Policies were changed."),
-    other("message.given_up", &["kind", "template"], "A message was not delivered within its life, or never can be."),
+    other(
+        "message.given_up",
+        &["template", "attempts", "reason"],
+        "A message was not delivered within its life, or never can be.",
+    ),
+    other("signing_key.rotated", &["kid", "signsFrom"], "A new key is to sign tokens, from that moment on."),
+    other("signing_key.retired", &["kid"], "A key signs no longer."),
+    other("master_key.rotated", &["values"], "So many values at rest were sealed anew under the new master key."),
     other("audit.swept", &["through"], "Events up to that place were deleted, as the retention says."),
 ];
 

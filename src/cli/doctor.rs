@@ -1,17 +1,20 @@
 //! `countersign doctor`: tries everything the service needs, and says in words what is wrong and how to mend it.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde_json::{Value, json};
 
 use super::{ConfigFile, output, serve};
 use crate::{
+    app::keys as signing,
     channels::Channels,
     clock::{Clock, SystemClock},
     config::Config,
     crypto::{issuers::TrustedIssuers, master_key::MasterKey, sealer::Sealer},
     domain::time::Timestamp,
-    server,
     storage::{self, Db, PoolLimits},
     texts::Templates,
 };
@@ -82,18 +85,22 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .master_key_file
         .as_deref()
         .filter(|file| file.exists())
-        .and_then(|file| master_key(&mut findings, file));
+        .and_then(|file| master_key(&mut findings, file, &config.keys.older_master_key_files));
     database(&mut findings, &config, sealer.as_ref()).await;
     channels(&mut findings, &config).await;
     issuers(&mut findings, &config).await;
     Ok(findings.finish())
 }
 
-fn master_key(findings: &mut Findings, file: &Path) -> Option<Sealer> {
-    let sealer = MasterKey::read_file(file).and_then(|key| Sealer::new(&key, &[]));
+fn master_key(findings: &mut Findings, file: &Path, older: &[PathBuf]) -> Option<Sealer> {
+    let sealer = MasterKey::read_file(file).and_then(|key| Sealer::new(&key, &older_keys(older)?));
     let outcome = sealer.as_ref().map(|_| format!("{} can be read", file.display())).map_err(ToString::to_string);
     findings.add("master key", outcome);
     sealer.ok()
+}
+
+fn older_keys(files: &[PathBuf]) -> Result<Vec<MasterKey>, crate::error::Error> {
+    files.iter().map(|file| MasterKey::read_file(file)).collect()
 }
 
 async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Sealer>) {
@@ -140,8 +147,8 @@ async fn signing_keys(findings: &mut Findings, db: &Db, sealer: Option<&Sealer>)
     };
     clock(findings, keys.iter().map(|key| key.created_at).max());
     let Some(sealer) = sealer else { return };
-    let unreadable = keys.iter().find(|key| server::keys::open(key, sealer).is_err());
-    let active = keys.iter().filter(|key| key.retired_at.is_none()).count();
+    let unreadable = keys.iter().find(|key| key.retired_at.is_none() && signing::open(key, sealer).is_err());
+    let in_use = keys.iter().filter(|key| key.retired_at.is_none()).count();
     findings.add(
         "signing keys",
         match unreadable {
@@ -150,7 +157,7 @@ async fn signing_keys(findings: &mut Findings, db: &Db, sealer: Option<&Sealer>)
                 key.kid
             )),
             None if keys.is_empty() => Ok("there are none yet; the first start makes one".to_owned()),
-            None => Ok(format!("{active} of {} sign, and all open with the master key", keys.len())),
+            None => Ok(format!("{in_use} of {} are in use, and open with the master key", keys.len())),
         },
     );
 }

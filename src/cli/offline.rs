@@ -10,8 +10,13 @@ use crate::{
 
 /// The app without signing keys and channels, the database brought up to date: usable before the first start.
 pub async fn app(config: Config) -> anyhow::Result<App> {
+    app_with(config, Options::default()).await
+}
+
+/// The same with other master keys.
+pub async fn app_with(config: Config, options: Options) -> anyhow::Result<App> {
     let address = config.server.bind;
-    build_app(config, address, &mut Options { is_offline: true, ..Options::default() }).await
+    build_app(config, address, &mut Options { is_offline: true, ..options }).await
 }
 
 /// The same with the signing keys, for work that signs; sends nothing.

@@ -8,7 +8,7 @@ use config::{Value, ValueKind};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Keys that hold lists; their values are separated by commas.
-const LISTS: [&str; 4] = ["trusted_proxies", "peppers", "scopes", "algorithms"];
+const LISTS: [&str; 5] = ["trusted_proxies", "peppers", "scopes", "algorithms", "older_master_key_files"];
 
 /// Every key the environment sets, as the path of the key and its value. Other variables of the prefix are no keys of ours.
 pub(super) fn keys(environment: impl IntoIterator<Item = (String, String)>) -> Vec<(String, Value)> {

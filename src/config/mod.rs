@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+mod retention;
 mod server;
 pub mod sms;
 pub mod trusted_issuers;
@@ -25,6 +26,7 @@ pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use retention::RetentionConfig;
 pub use server::ServerConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// How long what is over is kept.
+    pub retention: RetentionConfig,
     /// The log.
     pub log: LogConfig,
     /// Issuers whose access tokens are welcome beside our own.
@@ -98,6 +102,7 @@ impl Config {
         problems.extend(self.email.route().err().unwrap_or_default());
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
+        problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
         problems

@@ -131,6 +131,7 @@ fn the_example_has_every_key_and_no_other() {
     assert_eq!(keys("keys"), fields::<KeysConfig>());
     assert_eq!(keys("hashing"), fields::<HashingConfig>());
     assert_eq!(keys("limits"), fields::<LimitsConfig>());
+    assert_eq!(keys("retention"), fields::<RetentionConfig>());
     assert_eq!(keys("log"), fields::<LogConfig>());
     assert_eq!(keys("trusted_issuers"), fields::<trusted_issuers::TrustedIssuer>());
 }
@@ -140,6 +141,15 @@ fn fields<T: DeserializeOwned>() -> BTreeSet<String> {
     let error = serde_json::from_str::<T>(r#"{"no such key": 1}"#).err().unwrap().to_string();
     let (_, list) = error.split_once("expected ").unwrap();
     list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_limits_still_count_must_be_kept() {
+    let error = load(&[("COUNTERSIGN_RETENTION__SENDS_HOURS", "24"), ("COUNTERSIGN_RETENTION__GUESSES_HOURS", "1")]);
+    let error = format!("{:#}", error.unwrap_err());
+    assert!(error.contains("retention.sends_hours") && error.contains("retention.guesses_hours"), "{error}");
+    let config = load(&[("COUNTERSIGN_KEYS__OLDER_MASTER_KEY_FILES", "a.key, b.key")]).unwrap();
+    assert_eq!(config.keys.older_master_key_files, [Path::new("a.key"), Path::new("b.key")]);
 }
 
 #[test]

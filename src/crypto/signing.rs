@@ -1,6 +1,5 @@
 //! The keys we sign with: ES256 for access tokens and assertions, RS256 for ID tokens (contract P6).
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, anyhow};
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::crypto::jws::REMEMBERED;
 use crate::crypto::tokens::Claims;
 use crate::domain::time::Timestamp;
@@ -173,31 +173,60 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
+/// A key and the moment from which it signs. It is published and verifies before that, and after another took over.
+#[derive(Clone, Debug)]
+pub struct RingKey {
+    /// The key.
+    pub key: Arc<SigningKey>,
+    /// Of several keys of one algorithm, the one signs whose moment has come last.
+    pub signs_from: Timestamp,
+}
+
+impl RingKey {
+    /// A key that has signed since it was made.
+    #[must_use]
+    pub fn now(key: SigningKey) -> Self {
+        Self { signs_from: key.created_at, key: Arc::new(key) }
+    }
+}
+
 /// The keys in use, which may be replaced while the process runs. Share it in an `Arc`.
-pub struct KeyRing(RwLock<Arc<Keys>>);
+pub struct KeyRing {
+    clock: Arc<dyn Clock>,
+    keys: RwLock<Arc<Keys>>,
+}
 
 /// One state of the ring. Tokens verified under it are remembered in it, so a key that leaves takes them along.
 pub(crate) struct Keys {
-    active: HashMap<SigningAlgorithm, Arc<SigningKey>>,
-    public: HashMap<String, (SigningAlgorithm, DecodingKey)>,
+    list: Vec<RingKey>,
     jwks: Value,
-    pub(crate) verified: Cache<[u8; 32], Arc<Claims>>,
+    pub(crate) verified: Arc<Cache<[u8; 32], Arc<Claims>>>,
 }
 
 impl KeyRing {
-    /// A ring of these keys: `active` sign (the first of each algorithm), and all of both are published and verify.
+    /// A ring of these keys: all are published and verify, and for each algorithm one signs.
     ///
     /// # Errors
-    /// Failed when no active key is ES256: access tokens could not be signed.
-    pub fn new(active: Vec<SigningKey>, others: &[SigningKey]) -> Result<Self> {
-        Ok(Self(RwLock::new(Arc::new(Keys::new(active, others)?))))
+    /// Failed when none is ES256: access tokens could not be signed.
+    pub fn new(keys: Vec<RingKey>, clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self { clock, keys: RwLock::new(Arc::new(Keys::new(keys, Arc::new(Cache::new(REMEMBERED)))?)) })
     }
 
-    /// Puts other keys in place for every later call. A key that is in neither list is no longer honoured.
-    pub fn replace(&self, active: Vec<SigningKey>, others: &[SigningKey]) -> Result<()> {
-        let keys = Arc::new(Keys::new(active, others)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    /// Puts these keys in place for every later call. One that is not among them is no longer honoured.
+    pub fn replace(&self, keys: Vec<RingKey>) -> Result<()> {
+        let before = self.keys();
+        let has_all = before.list.iter().all(|old| keys.iter().any(|new| new.key.kid == old.key.kid));
+        // What was verified stays so as long as no key goes.
+        let verified = if has_all { Arc::clone(&before.verified) } else { Arc::new(Cache::new(REMEMBERED)) };
+        let keys = Arc::new(Keys::new(keys, verified)?);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
+    }
+
+    /// Every key, the one that signs first (or will) at the front.
+    #[must_use]
+    pub fn list(&self) -> Vec<RingKey> {
+        self.keys().list.clone()
     }
 
     /// The public keys as a JWK set (RFC 7517 5), for `jwks_uri`.
@@ -206,9 +235,14 @@ impl KeyRing {
         self.keys().jwks.clone()
     }
 
-    /// The key that signs with this algorithm.
+    /// The key that signs with this algorithm at the moment.
     pub fn active(&self, algorithm: SigningAlgorithm) -> Result<Arc<SigningKey>> {
-        let key = self.keys().active.get(&algorithm).cloned();
+        let (keys, now) = (self.keys(), self.clock.now());
+        let mut fitting = keys.list.iter().filter(|entry| entry.key.algorithm == algorithm);
+        // A clock that lags behind must not leave us without a key.
+        let earliest = fitting.clone().next();
+        let found = fitting.rfind(|entry| entry.signs_from <= now).or(earliest);
+        let key = found.map(|entry| Arc::clone(&entry.key));
         Ok(key.with_context(|| format!("no active signing key for {}", algorithm.name()))?)
     }
 
@@ -218,33 +252,30 @@ impl KeyRing {
     }
 
     pub(crate) fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Keys {
-    fn new(active: Vec<SigningKey>, others: &[SigningKey]) -> Result<Self> {
-        let jwks: Vec<_> = active.iter().chain(others).map(|key| key.jwk.clone()).collect();
-        let public =
-            active.iter().chain(others).map(|key| (key.kid.clone(), (key.algorithm, key.public.clone()))).collect();
-        let mut first = HashMap::new();
-        for key in active {
-            first.entry(key.algorithm).or_insert_with(|| Arc::new(key));
+    fn new(mut list: Vec<RingKey>, verified: Arc<Cache<[u8; 32], Arc<Claims>>>) -> Result<Self> {
+        list.sort_by(|one, other| (one.signs_from, &one.key.kid).cmp(&(other.signs_from, &other.key.kid)));
+        if !list.iter().any(|entry| entry.key.algorithm == SigningAlgorithm::Es256) {
+            return Err(anyhow!("there is no ES256 signing key").into());
         }
-        if !first.contains_key(&SigningAlgorithm::Es256) {
-            return Err(anyhow!("there is no active ES256 signing key").into());
-        }
-        Ok(Self { active: first, public, jwks: json!({ "keys": jwks }), verified: Cache::new(REMEMBERED) })
+        let jwks: Vec<_> = list.iter().map(|entry| entry.key.jwk.clone()).collect();
+        Ok(Self { list, jwks: json!({ "keys": jwks }), verified })
     }
 
     pub(crate) fn public(&self, kid: &str, algorithm: SigningAlgorithm) -> Option<&DecodingKey> {
-        self.public.get(kid).filter(|(of, _)| *of == algorithm).map(|(_, key)| key)
+        let entry = self.list.iter().find(|entry| entry.key.kid == kid && entry.key.algorithm == algorithm);
+        entry.map(|entry| &entry.key.public)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::crypto::jws;
 
     const NOW: Timestamp = Timestamp(1_763_640_000_000);
@@ -294,17 +325,24 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_signs_with_the_first_active_key_and_publishes_all() {
-        let es = |now| SigningKey::generate(SigningAlgorithm::Es256, Timestamp(now)).unwrap();
-        let (first, second, old) = (es(1), es(2), es(3));
-        let kids = [first.kid().to_owned(), second.kid().to_owned(), old.kid().to_owned()];
-        let ring = KeyRing::new(vec![first, second], &[old]).unwrap();
-        assert_eq!(ring.active(SigningAlgorithm::Es256).unwrap().kid(), kids[0]);
+    fn a_ring_signs_with_the_key_whose_moment_came_last_and_publishes_all() {
+        let es = || SigningKey::generate(SigningAlgorithm::Es256, Timestamp(0)).unwrap();
+        let entry = |at| RingKey { key: Arc::new(es()), signs_from: Timestamp(at) };
+        let (first, second, third) = (entry(10), entry(20), entry(30));
+        let kid = |entry: &RingKey| entry.key.kid().to_owned();
+        let clock = Arc::new(ManualClock::new(Timestamp(25)));
+        let ring = KeyRing::new(vec![third.clone(), first.clone(), second.clone()], clock.clone()).unwrap();
+        let signs = || ring.active(SigningAlgorithm::Es256).unwrap().kid().to_owned();
+        assert_eq!(signs(), kid(&second));
+        clock.set(Timestamp(30));
+        assert_eq!(signs(), kid(&third));
+        clock.set(Timestamp(5));
+        assert_eq!(signs(), kid(&first), "a clock that lags behind leaves a key");
         let published: Vec<_> =
             ring.jwks()["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(published, kids);
+        assert_eq!(published, [kid(&first), kid(&second), kid(&third)]);
         assert!(ring.active(SigningAlgorithm::Rs256).is_err());
-        assert!(ring.replace(vec![], &[es(4)]).is_err(), "nothing could sign");
-        assert_eq!(ring.active(SigningAlgorithm::Es256).unwrap().kid(), kids[0], "a refused change changes nothing");
+        assert!(ring.replace(vec![]).is_err(), "nothing could sign");
+        assert_eq!(signs(), kid(&first), "a refused change changes nothing");
     }
 }

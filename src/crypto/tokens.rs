@@ -17,6 +17,9 @@ pub use crate::crypto::jws::{OneOrMany, TokenProblem, claimed_issuer};
 /// The `typ` of an access token (RFC 9068 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
+/// How long an access token lives.
+pub const LIFE: Duration = Duration::from_secs(3600);
+
 /// What an access token says (RFC 9068 2.2). Times are whole seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::crypto::signing::SigningKey;
+use crate::crypto::signing::{RingKey, SigningKey};
 use crate::domain::refusal::Code;
 use crate::error::Error;
 
 struct World {
     ring: KeyRing,
-    clock: ManualClock,
+    clock: Arc<ManualClock>,
     issuers: Vec<String>,
     audiences: Vec<String>,
 }
@@ -23,9 +23,11 @@ fn key(algorithm: SigningAlgorithm) -> SigningKey {
 
 impl World {
     fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp(1_763_640_000_000)));
+        let keys = [SigningAlgorithm::Es256, SigningAlgorithm::Rs256].map(|algorithm| RingKey::now(key(algorithm)));
         Self {
-            ring: KeyRing::new(vec![key(SigningAlgorithm::Es256), key(SigningAlgorithm::Rs256)], &[]).unwrap(),
-            clock: ManualClock::new(Timestamp(1_763_640_000_000)),
+            ring: KeyRing::new(keys.into(), clock.clone()).unwrap(),
+            clock,
             issuers: vec!["https://id.example.com".into(), "https://id.example.com/".into()],
             audiences: vec!["https://id.example.com/api".into()],
         }
@@ -193,7 +195,7 @@ fn a_key_that_leaves_the_ring_takes_remembered_tokens_along() {
     let world = World::new();
     let token = sign(&world.ring, &world.claims()).unwrap();
     world.verify(&token).unwrap();
-    world.ring.replace(vec![key(SigningAlgorithm::Es256)], &[]).unwrap();
+    world.ring.replace(vec![RingKey::now(key(SigningAlgorithm::Es256))]).unwrap();
     assert_eq!(world.verify(&token), Err(TokenProblem::Key));
 }
 
@@ -202,7 +204,7 @@ fn a_rotated_key_that_stays_published_still_verifies() {
     let world = World::new();
     let old = key(SigningAlgorithm::Es256);
     let token = old.sign("at+jwt", &world.claims()).unwrap();
-    world.ring.replace(vec![key(SigningAlgorithm::Es256)], &[old]).unwrap();
+    world.ring.replace(vec![RingKey::now(key(SigningAlgorithm::Es256)), RingKey::now(old)]).unwrap();
     assert!(world.verify(&token).is_ok());
 }
 

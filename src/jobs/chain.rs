@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use tokio::time::Instant;
 
+use super::{Stop, stopped};
 use crate::{
     app::App,
     audit::{
@@ -21,9 +22,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(60);
 /// Between two batches, so that requests come in between.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// Runs until `stop` resolves.
-pub async fn run(app: Data<App>, stop: impl Future<Output = ()>) {
-    tokio::pin!(stop);
+/// Runs until told to stop.
+pub(super) async fn run(app: Data<App>, mut stop: Stop) {
     let mut next_sweep = Instant::now();
     loop {
         let pause = match round(&app, &mut next_sweep).await {
@@ -36,7 +36,7 @@ pub async fn run(app: Data<App>, stop: impl Future<Output = ()>) {
             }
         };
         tokio::select! {
-            () = &mut stop => return,
+            () = stopped(&mut stop) => return,
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -76,7 +76,7 @@ pub async fn authorize(
 
 async fn identify(request: &ServiceRequest) -> Result<Manager> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
-    let claims = own_claims(app, bearer(request.headers())?, &app.urls.management_audiences)?;
+    let claims = own_claims(app, bearer(request.headers())?, &app.urls.management_audiences).await?;
     if !claims.has_scope(MANAGEMENT_SCOPE) {
         return Err(Code::Forbidden.into());
     }

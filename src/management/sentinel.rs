@@ -9,7 +9,7 @@ use crate::{
     app::App,
     audit,
     crypto::digest::digest,
-    domain::identifier::{EmailAddress, PhoneNumber},
+    domain::identifier::{E164, EmailAddress, PhoneNumber},
     error::Result,
     refusals,
     storage::{Session, guesses, sends, users},
@@ -58,9 +58,9 @@ pub async fn delete(app: Data<App>, manager: Manager, Json(body): Json<SentinelT
 }
 
 async fn reset(app: &App, session: &mut Session, manager: &Manager, target: &str) -> Result<()> {
-    let email = EmailAddress::parse(target).ok().map(|address| address.key());
+    let email = EmailAddress::parse(target).ok().as_ref().map(EmailAddress::key);
     let phone = PhoneNumber::parse(target).ok().and_then(|number| number.normalized());
-    let phone = phone.as_ref().map(|number| number.as_str());
+    let phone = phone.as_ref().map(E164::as_str);
     for recipient in [email.as_deref(), phone].into_iter().flatten() {
         sends::forget(session, &digest(recipient.as_bytes())).await?;
     }

@@ -80,7 +80,7 @@ impl AddressKind {
             post::notify(app, &mut opened, &user, self.notice, previous).await?;
         }
         opened.commit(app, data).await?;
-        app.outbox.notify_one();
+        app.outbox.notify_waiters();
         Ok(HttpResponse::NoContent().finish())
     }
 }

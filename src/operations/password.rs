@@ -82,7 +82,7 @@ pub async fn update(
     sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
     post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;
     opened.commit(&app, Value::Null).await?;
-    app.outbox.notify_one();
+    app.outbox.notify_waiters();
     Ok(HttpResponse::NoContent().finish())
 }
 

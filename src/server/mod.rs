@@ -2,7 +2,6 @@
 
 mod documents;
 mod health;
-pub mod keys;
 mod mailbox;
 mod page;
 mod refine;

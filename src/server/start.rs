@@ -14,12 +14,12 @@ use actix_web::{
 };
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 use utoipa_actix_web::AppExt;
 
-use super::{keys, openapi, routes};
+use super::{openapi, routes};
 use crate::{
-    app::{App, Parts, Urls},
+    app::{App, Parts, Urls, keys},
     channels::{Channels, mailbox::Mailbox},
     clock::{Clock, SystemClock},
     config::Config,
@@ -43,6 +43,8 @@ pub struct Options {
     pub random: Option<Arc<dyn Random>>,
     /// Instead of the configured master key file.
     pub master_key: Option<MasterKey>,
+    /// Instead of the configured files of further master keys, together with `master_key`.
+    pub older_master_keys: Vec<MasterKey>,
     /// Instead of the configured channels: messages are kept here, and shown at `/mailbox`.
     pub mailbox: Option<(Channels, Arc<Mailbox>)>,
     /// For commands that only work on the database: neither the master key nor signing keys need to be there yet, and no
@@ -58,7 +60,7 @@ pub struct Running {
     pub address: SocketAddr,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
-    stop_jobs: oneshot::Sender<()>,
+    stop_jobs: watch::Sender<bool>,
     jobs: JoinHandle<()>,
 }
 
@@ -75,13 +77,13 @@ impl Running {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// Stops accepting, lets running requests finish (within `server.shutdown_seconds`), finishes the message at hand, closes the
+    /// Stops accepting, lets running requests finish (within `server.shutdown_seconds`), finishes the messages at hand, closes the
     /// database.
     pub async fn stop(self) {
         let deadline = Instant::now() + Duration::from_secs(self.app.config.server.shutdown_seconds);
         self.handle.stop(true).await;
         let _ = self.server.await;
-        let _ = self.stop_jobs.send(());
+        let _ = self.stop_jobs.send(true);
         // What is not sent by then waits in the outbox for the next start.
         let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
         let _ = tokio::time::timeout(rest, self.jobs).await;
@@ -100,25 +102,17 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let clock: Arc<dyn Clock> = options.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
     let random: Arc<dyn Random> = options.random.take().unwrap_or_else(|| Arc::new(SystemRandom));
-    let master = match (options.master_key.take(), &config.keys.master_key_file) {
-        (Some(key), _) => key,
-        (None, file) if options.is_offline && !file.as_ref().is_some_and(|file| file.exists()) => MasterKey::generate(),
-        (None, Some(file)) => MasterKey::read_file(file)?,
-        (None, None) => anyhow::bail!(
-            "keys.master_key_file: there is no master key; write one with `countersign keys generate --master FILE` and set \
-             [keys] master_key_file = \"FILE\""
-        ),
-    };
-    let sealer = Sealer::new(&master, &[])?;
-    let codes = CodeKey::new(&master, &[])?;
+    let (master, older) = master_keys(&config, options)?;
+    let sealer = Sealer::new(&master, &older)?;
+    let codes = CodeKey::new(&master, &older)?;
     let limits =
         PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
     let keys = if options.is_offline {
-        keys::throw_away(&db, &*clock).await?
+        keys::throw_away(&db, Arc::clone(&clock)).await?
     } else {
-        keys::load(&db, &sealer, &*clock).await?
+        keys::load(&db, &sealer, Arc::clone(&clock)).await?
     };
     let settings = storage::settings::find(&mut db.read().await?).await?;
     let templates =
@@ -149,6 +143,23 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         settings,
         config,
     }))
+}
+
+/// The master key that seals, and those that only open.
+fn master_keys(config: &Config, options: &mut Options) -> anyhow::Result<(MasterKey, Vec<MasterKey>)> {
+    if let Some(key) = options.master_key.take() {
+        return Ok((key, std::mem::take(&mut options.older_master_keys)));
+    }
+    let master = match &config.keys.master_key_file {
+        file if options.is_offline && !file.as_ref().is_some_and(|file| file.exists()) => MasterKey::generate(),
+        Some(file) => MasterKey::read_file(file)?,
+        None => anyhow::bail!(
+            "keys.master_key_file: there is no master key; write one with `countersign keys generate --master FILE` and set \
+             [keys] master_key_file = \"FILE\""
+        ),
+    };
+    let older = config.keys.older_master_key_files.iter().map(|file| MasterKey::read_file(file));
+    Ok((master, older.collect::<Result<_, _>>()?))
 }
 
 fn listed(problems: &[String]) -> anyhow::Error {
@@ -198,10 +209,8 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     .run();
     let handle = server.handle();
     let server = tokio::spawn(server);
-    let (stop_jobs, stopped) = oneshot::channel::<()>();
-    let jobs = tokio::spawn(jobs::run(app.clone(), async {
-        let _ = stopped.await;
-    }));
+    let (stop_jobs, stop) = watch::channel(false);
+    let jobs = tokio::spawn(jobs::run(app.clone(), stop));
     Ok(Running { app, address, handle, server, stop_jobs, jobs })
 }
 

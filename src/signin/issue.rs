@@ -1,7 +1,5 @@
 //! Issuing access tokens (RFC 9068, `security.md`).
 
-use std::time::Duration;
-
 use crate::{
     app::App,
     crypto::tokens::{self, Claims, OneOrMany},
@@ -13,8 +11,7 @@ use crate::{
     storage::{Session, sessions},
 };
 
-/// How long an access token lives.
-pub const LIFE: Duration = Duration::from_secs(3600);
+pub use crate::crypto::tokens::LIFE;
 
 /// Scopes a user's token may have.
 pub const USER_SCOPES: &[&str] = &[

@@ -24,6 +24,9 @@ use crate::{
     web::{caller::Caller, client::Languages},
 };
 
+/// The number of the try that whoever stores a message makes.
+const FIRST_TRY: i64 = 0;
+
 /// Digits of a code.
 const DIGITS: usize = 6;
 
@@ -60,7 +63,8 @@ pub async fn send(
     let policy = caller.settings.sign_in_experience.verification_code_policy;
     let life = Duration::from_secs(u64::from(policy.expiration_duration));
     let code = pick(&*app.random, b"0123456789", DIGITS);
-    let message = compose(app, caller, target, purpose, languages, &code, life.min(super::records::LIFE));
+    let life_of_both = life.min(super::records::LIFE);
+    let message = compose(app, caller, target, purpose, languages, &code, life_of_both);
 
     let mut session = app.db.write().await?;
     let send = sends::count(app, &mut session, &caller.user.id, &target.key, record.created_at).await?;
@@ -76,7 +80,8 @@ pub async fn send(
         verified_at: None,
     };
     records::add(&mut session, row).await?;
-    post::store(app, &mut session, &message, &caller.user.id, record.expires_at, true).await?;
+    let useless_at = record.created_at.plus(life_of_both);
+    post::store(app, &mut session, &message, &caller.user.id, useless_at, true).await?;
     let data = json!({ "method": target.method.name(), "purpose": purpose.name(), "to": target.masked });
     audit::write(app, &mut session, "verification.code_sent", caller, data).await?;
     session.commit().await?;
@@ -84,18 +89,19 @@ pub async fn send(
     match post::hand_over(app, &message).await {
         Ok(()) => {
             let mut session = app.db.write().await?;
-            outbox::set_delivered(&mut session, &message.id, app.now()).await?;
+            outbox::set_delivered(&mut session, &message.id, FIRST_TRY, app.now()).await?;
             session.commit().await?;
             Ok(record)
         }
         Err(error) => {
-            take_back(app, caller, target, &record.key, &message.id, &send, &error).await?;
-            Err(error.refusal().into())
+            let is_ours = take_back(app, caller, target, &record.key, &message.id, &send, &error).await?;
+            if is_ours { Err(error.refusal().into()) } else { Ok(record) }
         }
     }
 }
 
-/// The channel refused: neither record nor count remain; the audit log keeps the attempt.
+/// The channel refused: neither record nor count remain; the audit log keeps the attempt. False when that took so long that
+/// another has taken the message over: the code is on its way, and the record stays.
 async fn take_back(
     app: &App,
     caller: &Caller,
@@ -104,14 +110,17 @@ async fn take_back(
     message: &str,
     send: &str,
     error: &SendError,
-) -> Result<()> {
+) -> Result<bool> {
     let mut session = app.db.write().await?;
+    if !outbox::delete(&mut session, message, FIRST_TRY).await? {
+        return Ok(false);
+    }
     records::delete(&mut session, record).await?;
     send_rows::delete(&mut session, send).await?;
-    outbox::delete(&mut session, message).await?;
     let data = json!({ "method": target.method.name(), "to": target.masked, "reason": error.refusal().code.code() });
     audit::write(app, &mut session, "verification.code_not_sent", caller, data).await?;
-    Ok(session.commit().await?)
+    session.commit().await?;
+    Ok(true)
 }
 
 fn compose(

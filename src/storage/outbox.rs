@@ -1,6 +1,6 @@
 //! Messages that wait for a channel.
 
-use super::Session;
+use super::{Session, Texts};
 use crate::domain::{id::UserId, time::Timestamp};
 
 /// A message to be stored.
@@ -37,50 +37,67 @@ pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result
 pub struct Due {
     /// Its id.
     pub id: String,
-    /// E-mail or text message.
-    pub kind: String,
-    /// What it says.
+    /// The template's name.
     pub template: String,
-    /// Whom it is about.
+    /// Whom it concerns.
     pub user_id: Option<UserId>,
     /// Recipient and body, sealed.
     pub sealed: Vec<u8>,
-    /// Tries so far, this one included.
+    /// Tries so far, this one included. Whoever stored the message made the try before the first.
     pub attempts: i64,
     /// When it is no longer worth sending.
     pub expires_at: Timestamp,
 }
 
 /// Claims one due message until `lease_end`: no other node tries it meanwhile.
-pub async fn claim(session: &mut Session, now: Timestamp, lease_end: Timestamp) -> sqlx::Result<Option<Due>> {
-    // One text for both engines: two claimers may pick the same row, and the outer condition lets one of them have it.
-    let sql = "update outbox set next_attempt_at = $2, attempts = attempts + 1
-               where id = (select id from outbox
-                           where delivered_at is null and given_up_at is null and next_attempt_at <= $1
-                           order by next_attempt_at limit 1)
-                 and delivered_at is null and given_up_at is null and next_attempt_at <= $1
-               returning id, kind, template, user_id, sealed, attempts, expires_at";
-    session.fetch_optional(sql, (now, lease_end)).await
+pub async fn claim(
+    session: &mut Session,
+    kind: &'static str,
+    now: Timestamp,
+    lease_end: Timestamp,
+) -> sqlx::Result<Option<Due>> {
+    // Without `skip locked`, all who claim at once would pick the same row, and all but one find nothing.
+    const TEXTS: Texts = Texts {
+        sqlite: "update outbox set next_attempt_at = $2, attempts = attempts + 1
+                 where id = (select id from outbox
+                             where kind = $3 and delivered_at is null and given_up_at is null and next_attempt_at <= $1
+                             order by next_attempt_at limit 1)
+                 returning id, template, user_id, sealed, attempts, expires_at",
+        postgres: "update outbox set next_attempt_at = $2, attempts = attempts + 1
+                   where id = (select id from outbox
+                               where kind = $3 and delivered_at is null and given_up_at is null and next_attempt_at <= $1
+                               order by next_attempt_at limit 1 for update skip locked)
+                   returning id, template, user_id, sealed, attempts, expires_at",
+    };
+    let sql = TEXTS.of(session);
+    session.fetch_optional(sql, (now, lease_end, kind)).await
 }
 
-/// Delivered: the body goes.
-pub async fn set_delivered(session: &mut Session, id: &str, now: Timestamp) -> sqlx::Result<()> {
-    let sql = "update outbox set delivered_at = $2, sealed = $3 where id = $1";
-    session.execute(sql, (id, now, Vec::<u8>::new())).await.map(drop)
+/// Delivered: the body goes. Like all that follow, only for whoever made the try number `attempts`: false when the lease ran out
+/// and another has taken the message over, or finished it.
+pub async fn set_delivered(session: &mut Session, id: &str, attempts: i64, now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update outbox set delivered_at = $3, sealed = $4
+               where id = $1 and attempts = $2 and delivered_at is null and given_up_at is null";
+    Ok(session.execute(sql, (id, attempts, now, Vec::<u8>::new())).await? == 1)
 }
 
 /// Given up: the body goes.
-pub async fn set_given_up(session: &mut Session, id: &str, now: Timestamp) -> sqlx::Result<()> {
-    let sql = "update outbox set given_up_at = $2, sealed = $3 where id = $1";
-    session.execute(sql, (id, now, Vec::<u8>::new())).await.map(drop)
+pub async fn set_given_up(session: &mut Session, id: &str, attempts: i64, now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update outbox set given_up_at = $3, sealed = $4
+               where id = $1 and attempts = $2 and delivered_at is null and given_up_at is null";
+    Ok(session.execute(sql, (id, attempts, now, Vec::<u8>::new())).await? == 1)
 }
 
 /// To be tried again.
-pub async fn set_next_attempt(session: &mut Session, id: &str, at: Timestamp) -> sqlx::Result<()> {
-    session.execute("update outbox set next_attempt_at = $2 where id = $1", (id, at)).await.map(drop)
+pub async fn set_next_attempt(session: &mut Session, id: &str, attempts: i64, at: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update outbox set next_attempt_at = $3
+               where id = $1 and attempts = $2 and delivered_at is null and given_up_at is null";
+    Ok(session.execute(sql, (id, attempts, at)).await? == 1)
 }
 
 /// Removes a message that no channel took and that its sender was told about.
-pub async fn delete(session: &mut Session, id: &str) -> sqlx::Result<()> {
-    session.execute("delete from outbox where id = $1", (id,)).await.map(drop)
+pub async fn delete(session: &mut Session, id: &str, attempts: i64) -> sqlx::Result<bool> {
+    let sql = "delete from outbox
+               where id = $1 and attempts = $2 and delivered_at is null and given_up_at is null";
+    Ok(session.execute(sql, (id, attempts)).await? == 1)
 }

@@ -80,6 +80,26 @@ impl<D: sqlx::Database> Handle<D> {
     }
 }
 
+/// The few statements that need two texts: PostgreSQL's `skip locked` has no counterpart in SQLite, which has one writer at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts {
+    /// On SQLite.
+    pub sqlite: &'static str,
+    /// On PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Texts {
+    /// The text for this session.
+    #[must_use]
+    pub fn of(&self, session: &Session) -> &'static str {
+        match session {
+            Session::Sqlite(_) => self.sqlite,
+            Session::Postgres(_) => self.postgres,
+        }
+    }
+}
+
 /// Where statements run. Made by [`super::Db::read`] and [`super::Db::write`]; a write session that is dropped undoes all.
 pub enum Session {
     /// On SQLite.

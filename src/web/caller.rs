@@ -105,7 +105,7 @@ async fn identify(request: &ServiceRequest) -> Result<Caller> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
     let token = bearer(request.headers())?;
     let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
-    let found = match tokens::verify_own(&app.keys, token, &expected)? {
+    let found = match judged(app, || tokens::verify_own(&app.keys, token, &expected)).await? {
         Some(claims) => by_own_token(app, &claims).await?,
         None => by_external_token(app, token).await?,
     };
@@ -137,8 +137,20 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 /// Claims of a token of ours for one of `audiences`.
-pub fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>, TokenProblem> {
-    tokens::verify(&app.keys, token, &expectations(app, audiences))
+pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>> {
+    let expected = expectations(app, audiences);
+    judged(app, || tokens::verify(&app.keys, token, &expected)).await
+}
+
+/// A key this node does not know may be new: the keys are read again, and the token is judged once more.
+async fn judged<T>(app: &App, judge: impl Fn() -> Result<T, TokenProblem>) -> Result<T> {
+    match judge() {
+        Err(TokenProblem::Key) => {
+            app.refresh_keys().await?;
+            Ok(judge()?)
+        }
+        judged => Ok(judged?),
+    }
 }
 
 fn expectations<'a>(app: &'a App, audiences: &'a [String]) -> Expectations<'a> {

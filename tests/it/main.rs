@@ -20,6 +20,8 @@ mod harness;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod languages;
 #[cfg(test)]
 mod management;
@@ -28,10 +30,14 @@ mod messages;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
 mod storage;
+#[cfg(test)]
+mod sweeping;
 #[cfg(test)]
 mod verifications;

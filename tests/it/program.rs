@@ -2,6 +2,7 @@
 
 mod development;
 mod import;
+mod keys;
 mod operation;
 
 use std::{

@@ -118,7 +118,7 @@ pub async fn update(
     audit::write(&app, &mut session, "user.updated", manager.about(&id), json!({ "fields": names })).await?;
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
     session.commit().await?;
-    app.outbox.notify_one();
+    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 

@@ -57,7 +57,7 @@ pub async fn update(
     messages::notify_anywhere(&app, &mut session, &user, Template::PasswordChanged).await?;
     audit::write(&app, &mut session, "user.password.updated", manager.about(&id), Value::Null).await?;
     session.commit().await?;
-    app.outbox.notify_one();
+    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 

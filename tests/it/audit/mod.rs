@@ -154,6 +154,9 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
         "session.started",
         "verification.disabled",
         "verification.unlocked",
+        "signing_key.rotated",
+        "signing_key.retired",
+        "master_key.rotated",
     ];
     for kind in kinds::ALL.iter().filter(|kind| !not_here.contains(&kind.name)) {
         assert!(seen.contains(kind.name), "no {} among {seen:?}", kind.name);

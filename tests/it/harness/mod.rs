@@ -47,8 +47,18 @@ impl TestApp {
         let mut config = config(&database);
         change(&mut config);
         let (channels, mailbox) = Channels::to_mailbox(1000);
-        let clock = Arc::new(ManualClock::new(START));
-        Self::launch(config, database, clock, Some((channels, mailbox.clone())), mailbox, None).await
+        let options = Options { mailbox: Some((channels, mailbox.clone())), ..options() };
+        Self::launch(config, database, Arc::new(ManualClock::new(START)), options, mailbox, None).await
+    }
+
+    /// With options of the test's own, such as channels or master keys; without channels messages go to the mailbox.
+    pub async fn start_with_options(change: impl FnOnce(&mut Options)) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let config = config(&database);
+        let (channels, mailbox) = Channels::to_mailbox(1000);
+        let mut options = Options { mailbox: Some((channels, mailbox.clone())), ..options() };
+        change(&mut options);
+        Self::launch(config, database, Arc::new(ManualClock::new(START)), options, mailbox, None).await
     }
 
     /// With the channels the configuration names, instead of the mailbox.
@@ -57,34 +67,34 @@ impl TestApp {
         let mut config = config(&database);
         change(&mut config);
         let (_, mailbox) = Channels::to_mailbox(1);
-        Self::launch(config, database, Arc::new(ManualClock::new(START)), None, mailbox, None).await
+        Self::launch(config, database, Arc::new(ManualClock::new(START)), options(), mailbox, None).await
     }
 
     /// A second node on the same database, clock, mailbox and public URL.
     pub async fn second_node(&self) -> Self {
+        self.second_node_with(|_| {}).await
+    }
+
+    /// The same with options of the test's own.
+    pub async fn second_node_with(&self, change: impl FnOnce(&mut Options)) -> Self {
         let mut config = config(&self.database);
         config.server.public_url = Some(self.running.url());
         let channels = Channels { email: Some(self.mailbox.clone()), sms: Some(self.mailbox.clone()) };
-        let mailbox = Some((channels, self.mailbox.clone()));
+        let mut options = Options { mailbox: Some((channels, self.mailbox.clone())), ..options() };
+        change(&mut options);
         let known = Some((self.application.clone(), self.management_secret.clone()));
-        Self::launch(config, self.database.clone(), self.clock.clone(), mailbox, self.mailbox.clone(), known).await
+        Self::launch(config, self.database.clone(), self.clock.clone(), options, self.mailbox.clone(), known).await
     }
 
     async fn launch(
         config: Config,
         database: Arc<TestDatabase>,
         clock: Arc<ManualClock>,
-        channels: Option<(Channels, Arc<Mailbox>)>,
+        options: Options,
         mailbox: Arc<Mailbox>,
         known: Option<(ApplicationId, String)>,
     ) -> Self {
-        let options = Options {
-            clock: Some(clock.clone()),
-            random: None,
-            master_key: Some(MasterKey::from_bytes([7; 32])),
-            mailbox: channels,
-            ..Options::default()
-        };
+        let options = Options { clock: Some(clock.clone()), ..options };
         let running = server::start(config, options).await.expect("the server starts");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let (application, management_secret) = match known {
@@ -161,6 +171,10 @@ impl TestApp {
         settings::set(&mut session, &now).await.unwrap();
         session.commit().await.unwrap();
     }
+}
+
+fn options() -> Options {
+    Options { master_key: Some(MasterKey::from_bytes([7; 32])), ..Options::default() }
 }
 
 fn config(database: &TestDatabase) -> Config {
