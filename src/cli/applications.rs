@@ -147,8 +147,9 @@ async fn delete(config: &ConfigFile, id: ApplicationId) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
     let mut session = app.db.write().await?;
     anyhow::ensure!(applications::delete(&mut session, &id).await?, "there is no application {id}");
-    let actor = Actor { user: None, application: Some(&id), client: None };
-    audit::write(&app, &mut session, "application.deleted", actor, json!({ "by": "command line" })).await?;
+    let actor = Actor { user: None, application: None, client: None };
+    let data = json!({ "id": id, "by": "command line" });
+    audit::write(&app, &mut session, "application.deleted", actor, data).await?;
     session.commit().await?;
     app.db.close().await;
     output::tell(format_args!("{id} is deleted"));

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::{self, Actor},
     channels::Channels,
     config::{Config, LogFormat},
     crypto::master_key::MasterKey,
@@ -200,6 +201,8 @@ async fn sign_in(app: &App, user: &User, application: &ApplicationId) -> anyhow:
     let [_, issuer] = &app.urls.issuers;
     let mut session = app.db.write().await?;
     let token = issue::user_token(app, &mut session, &user.id, application, &USER_SCOPES.join(" "), issuer).await?;
+    let actor = Actor { user: Some(&user.id), application: Some(application), client: None };
+    audit::write(app, &mut session, "session.started", actor, json!({ "by": "command line" })).await?;
     session.commit().await?;
     Ok(token)
 }

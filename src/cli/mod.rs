@@ -2,6 +2,7 @@
 //! 1 when it did not, 2 when the command line was wrong.
 
 mod applications;
+mod audit;
 mod config;
 mod dev;
 mod doctor;
@@ -41,6 +42,8 @@ enum Command {
     Users(users::Command),
     #[command(subcommand)]
     Applications(applications::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -93,6 +96,7 @@ async fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Users(command) => users::run(command).await,
         Command::Applications(command) => applications::run(command).await,
+        Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Config(command) => config::run(command),
         Command::Openapi(arguments) => openapi::run(&arguments),

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    channels::Channels,
     config::Config,
     error::Error,
     server::{Options, build_app},
@@ -16,6 +17,13 @@ pub async fn app(config: Config) -> anyhow::Result<App> {
 pub async fn app_with(config: Config, options: Options) -> anyhow::Result<App> {
     let address = config.server.bind;
     build_app(config, address, &mut Options { is_offline: true, ..options }).await
+}
+
+/// The same with the signing keys, for work that signs; sends nothing.
+pub async fn app_with_keys(config: Config) -> anyhow::Result<App> {
+    let address = config.server.bind;
+    let mailbox = Some(Channels::to_mailbox(1));
+    build_app(config, address, &mut Options { mailbox, ..Options::default() }).await
 }
 
 /// A refusal in words, with its code and what it lists.

@@ -1,6 +1,7 @@
 //! The configuration: defaults < file < environment < flags. One file a section; unknown keys are errors.
 
 pub mod address;
+mod audit;
 mod database;
 pub mod email;
 mod environment;
@@ -19,6 +20,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+pub use audit::AuditConfig;
 pub use database::DatabaseConfig;
 pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
@@ -47,6 +49,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// How long what is over is kept.
     pub retention: RetentionConfig,
     /// The log.

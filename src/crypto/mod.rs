@@ -3,7 +3,7 @@
 pub mod digest;
 pub mod hasher;
 pub mod issuers;
-mod jws;
+pub mod jws;
 pub mod master_key;
 pub mod random;
 pub mod sealer;

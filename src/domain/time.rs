@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use time::{OffsetDateTime, format_description::well_known::Iso8601};
+use time::{
+    OffsetDateTime,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -31,6 +34,13 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads ISO 8601 with a zone, as RFC 3339 writes it; parts of a millisecond are cut off.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
     }
 
     /// Whole seconds since 1970, as JWT claims want them.

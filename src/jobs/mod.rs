@@ -1,5 +1,6 @@
 //! What runs beside requests.
 
+mod chain;
 mod delivery;
 pub mod resealing;
 pub mod rotation;
@@ -21,6 +22,7 @@ pub async fn run(app: Data<App>, stop: Stop) {
         jobs.spawn(delivery::run(app.clone(), *kind, stop.clone()));
     }
     jobs.spawn(rotation::run(app.clone(), stop.clone()));
+    jobs.spawn(chain::run(app.clone(), stop.clone()));
     jobs.spawn(sweeping::run(app, stop));
     while let Some(ended) = jobs.join_next().await {
         if let Err(error) = ended {

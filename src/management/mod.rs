@@ -1,6 +1,7 @@
 //! The management API (contract 4): users, applications, settings. Behind a token with scope `all`.
 
 pub mod applications;
+mod audit_events;
 pub mod auth;
 mod sentinel;
 mod settings;
@@ -31,5 +32,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(settings::sign_in_exp::get)
         .service(settings::sign_in_exp::update)
         .service(subject_tokens::create)
-        .service(sentinel::delete);
+        .service(sentinel::delete)
+        .service(audit_events::list);
 }

@@ -1,6 +1,7 @@
 //! Protected account operations: one file each, one line here. Route, OpenAPI, audit action and the gate matrix of the tests follow.
 
 mod account;
+mod activity;
 mod address;
 mod email;
 mod password;
@@ -17,6 +18,7 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
     service
         .service(account::get)
         .service(account::update)
+        .service(activity::list)
         .service(profile::update)
         .service(password::update)
         .service(email::update)

@@ -41,6 +41,7 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
         (name = "Account center", description = "For operators: what users may see and change of their own account."),
         (name = "Sign-in experience", description = "For operators: policies and languages."),
         (name = "Subject tokens", description = "For trusted back ends: tickets for a user's access token."),
+        (name = "Audit log", description = "For operators: who did what."),
         (name = "Operation", description = "For those who run the service."),
     ),
 )]

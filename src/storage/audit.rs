@@ -1,4 +1,4 @@
-//! The audit log.
+//! The audit log. The database itself refuses to change or delete what is in it (migration 0002).
 
 use serde_json::{Map, Value};
 use sqlx::types::Json;
@@ -35,4 +35,121 @@ pub async fn add(session: &mut Session, event: Event<'_>) -> sqlx::Result<()> {
                values ($1, $2, $3, $4, $5, $6, $7, $8)";
     let Event { id, at, kind, user, application, ip, request_id, data } = event;
     session.execute(sql, (id, at, kind, user, application, ip, request_id, Json(data))).await.map(drop)
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the members of `Event`")]
+pub struct Stored {
+    pub id: String,
+    pub at: Timestamp,
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    pub user_id: Option<UserId>,
+    pub application_id: Option<ApplicationId>,
+    pub ip: Option<String>,
+    pub request_id: Option<String>,
+    pub data: Json<Map<String, Value>>,
+    /// Its place in the chain, from 1 on; `None` until it is chained.
+    pub seq: Option<i64>,
+    /// What it has there.
+    pub hash: Option<Vec<u8>>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, at, type, user_id, application_id, ip, request_id, data, seq, hash from audit_events ",
+            $rest
+        )
+    };
+}
+
+/// Committed events that have no place in the chain yet, oldest first. One that commits late gets a later place; none is passed over,
+/// because nothing but a place takes an event out of this list.
+pub async fn unchained(session: &mut Session, limit: i64) -> sqlx::Result<Vec<Stored>> {
+    session.fetch_all(select!("where seq is null order by at, id limit $1"), (limit,)).await
+}
+
+/// Gives an event its place, once; says whether it did.
+pub async fn set_chained(session: &mut Session, id: &str, seq: i64, hash: &[u8]) -> sqlx::Result<bool> {
+    let sql = "update audit_events set seq = $2, hash = $3 where id = $1 and seq is null";
+    Ok(session.execute(sql, (id, seq, hash)).await? == 1)
+}
+
+/// Chained events after one place up to another, in order.
+pub async fn chained(session: &mut Session, after: i64, through: i64, limit: i64) -> sqlx::Result<Vec<Stored>> {
+    session.fetch_all(select!("where seq > $1 and seq <= $2 order by seq limit $3"), (after, through, limit)).await
+}
+
+/// The first place of an event from `from` on.
+pub async fn first_since(session: &mut Session, from: Timestamp) -> sqlx::Result<Option<i64>> {
+    session.fetch_value("select min(seq) from audit_events where at >= $1 and seq is not null", (from,)).await
+}
+
+/// The last place of an event before `to`.
+pub async fn last_before(session: &mut Session, to: Timestamp) -> sqlx::Result<Option<i64>> {
+    session.fetch_value("select max(seq) from audit_events where at < $1 and seq is not null", (to,)).await
+}
+
+/// Deletes a few events up to a place, oldest first; the database refuses those above the swept checkpoint.
+pub async fn delete_through(session: &mut Session, seq: i64, limit: i64) -> sqlx::Result<u64> {
+    let sql =
+        "delete from audit_events where seq in (select seq from audit_events where seq <= $1 order by seq limit $2)";
+    session.execute(sql, (seq, limit)).await
+}
+
+/// Which events to list; what is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of that type.
+    pub kind: Option<String>,
+    /// About that user.
+    pub user: Option<String>,
+    /// Through that application.
+    pub application: Option<String>,
+    /// From then on.
+    pub from: Option<Timestamp>,
+    /// Before then.
+    pub to: Option<Timestamp>,
+}
+
+macro_rules! filtered {
+    ($start:expr, $user:literal, $end:literal) => {
+        concat!(
+            $start,
+            "where ($1 is null or type = $1) and ",
+            $user,
+            " and ($3 is null or application_id = $3) and at >= $4 and at < $5 ",
+            $end
+        )
+    };
+}
+
+/// A page of events, newest first.
+pub async fn list(session: &mut Session, filter: &Filter, limit: i64, offset: i64) -> sqlx::Result<Vec<Stored>> {
+    // Two texts, because one in which the user may be missing cannot use the index by user.
+    const ANY: &str =
+        filtered!(select!(""), "($2 is null or user_id = $2)", "order by at desc, id desc limit $6 offset $7");
+    const USER: &str = filtered!(select!(""), "user_id = $2", "order by at desc, id desc limit $6 offset $7");
+    let sql = if filter.user.is_some() { USER } else { ANY };
+    let Filter { kind, user, application, .. } = filter;
+    let (from, to) = filter.times();
+    session.fetch_all(sql, (kind.as_deref(), user.as_deref(), application.as_deref(), from, to, limit, offset)).await
+}
+
+/// How many there are.
+pub async fn count(session: &mut Session, filter: &Filter) -> sqlx::Result<i64> {
+    const ANY: &str = filtered!("select count(*) from audit_events ", "($2 is null or user_id = $2)", "");
+    const USER: &str = filtered!("select count(*) from audit_events ", "user_id = $2", "");
+    let sql = if filter.user.is_some() { USER } else { ANY };
+    let Filter { kind, user, application, .. } = filter;
+    let (from, to) = filter.times();
+    session.fetch_value(sql, (kind.as_deref(), user.as_deref(), application.as_deref(), from, to)).await
+}
+
+impl Filter {
+    fn times(&self) -> (Timestamp, Timestamp) {
+        (self.from.unwrap_or(Timestamp(i64::MIN)), self.to.unwrap_or(Timestamp(i64::MAX)))
+    }
 }

@@ -18,7 +18,9 @@ use sqlx::{
 use super::session::{Handle, Session};
 use crate::error::Result;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+static SHARED: Migrator = sqlx::migrate!("./migrations");
+static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,19 +121,28 @@ impl Db {
                     Some(path) => Some(locked(path).await?),
                     None => None,
                 };
-                MIGRATIONS.run(writer).await
+                self.migrations().run(writer).await
             }
-            Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
+            Pools::Postgres(pool) => self.migrations().run(pool).await,
         }
         .context("the migrations of the database did not run; nothing was changed by the one that failed")
     }
 
     /// Whether every migration this program knows has run.
     pub async fn is_migrated(&self) -> Result<bool> {
-        let known = i64::try_from(MIGRATIONS.iter().count()).unwrap_or(i64::MAX);
+        let known = i64::try_from(self.migrations().iter().count()).unwrap_or(i64::MAX);
         let mut session = self.read().await?;
         let sql = "select cast(count(*) as bigint) from _sqlx_migrations where success";
         Ok(session.fetch_value::<i64>(sql, ()).await.is_ok_and(|done| done >= known))
+    }
+
+    /// What both engines share and what is this one's own, by number.
+    fn migrations(&self) -> Migrator {
+        let own = match self.engine() {
+            Engine::Sqlite => &SQLITE,
+            Engine::Postgres => &POSTGRES,
+        };
+        Migrator::with_migrations(SHARED.iter().chain(own.iter()).cloned().collect())
     }
 
     /// Which engine it is.

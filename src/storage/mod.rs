@@ -4,6 +4,7 @@
 
 pub mod applications;
 pub mod audit;
+pub mod audit_chain;
 pub mod chores;
 mod db;
 pub mod directory;

@@ -29,6 +29,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/sign-in-exp"),
     ("PATCH", "/api/sign-in-exp"),
     ("POST", "/api/subject-tokens"),
+    ("GET", "/api/audit-events"),
 ];
 
 #[tokio::test]

@@ -1,0 +1,131 @@
+//! What is hashed: an event as canonical JSON (RFC 8785), after the hash before it. `docs/audit.md` says the same to outsiders.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::{crypto::digest::digest, storage::audit::Stored};
+
+/// The hash before the first event, as hexadecimal text.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// JSON without spaces, members sorted (RFC 8785). Numbers in events are whole, so theirs is the plain notation.
+#[must_use]
+pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_value(&mut text, value);
+    text
+}
+
+fn write_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_value(text, item);
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+            text.push('{');
+            for (index, (name, item)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_value(text, &Value::String(name.clone()));
+                text.push(':');
+                write_value(text, item);
+            }
+            text.push('}');
+        }
+        // The escapes of serde_json are those of RFC 8785.
+        other => text.push_str(&other.to_string()),
+    }
+}
+
+/// Whether each number in it is whole and small enough for every reader of JSON.
+#[must_use]
+pub fn has_plain_numbers(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_i64().is_some_and(|number| number.unsigned_abs() <= 1 << 53),
+        Value::Array(items) => items.iter().all(has_plain_numbers),
+        Value::Object(members) => members.values().all(has_plain_numbers),
+        _ => true,
+    }
+}
+
+/// An event at its place, as it is hashed and, with `hash`, exported.
+#[must_use]
+pub fn members(event: &Stored, seq: i64) -> Map<String, Value> {
+    let value = json!({
+        "applicationId": event.application_id,
+        "at": event.at.to_iso(),
+        "data": event.data.0,
+        "id": event.id,
+        "ip": event.ip,
+        "requestId": event.request_id,
+        "seq": seq,
+        "type": event.kind,
+        "userId": event.user_id,
+    });
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The hash of an event: SHA-256 over the previous hash as hexadecimal text, a line feed, and the event's canonical JSON.
+#[must_use]
+pub fn link(previous: &str, content: &str) -> [u8; 32] {
+    digest(format!("{previous}\n{content}").as_bytes())
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_json_is_that_of_rfc_8785() {
+        // The example of RFC 8785 3.2.3, without its fractions.
+        let text =
+            r#"{"1":{"f":{"f":"hi","F":5},"\n":56},"10":{},"":"empty","a":{},"111":[{"e":"yes","E":"no"}],"A":{}}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        let wanted =
+            r#"{"":"empty","1":{"\n":56,"f":{"F":5,"f":"hi"}},"10":{},"111":[{"E":"no","e":"yes"}],"A":{},"a":{}}"#;
+        assert_eq!(canonical(&value), wanted);
+        let value = json!({ "a": "\u{20ac}$\u{f}\nA'B\"\\\"/\u{7f}\u{8}\t", "\u{fb33}": 1, "\u{1f600}": 2 });
+        assert_eq!(
+            canonical(&value),
+            "{\"a\":\"€$\\u000f\\nA'B\\\"\\\\\\\"/\u{7f}\\b\\t\",\"\u{1f600}\":2,\"\u{fb33}\":1}"
+        );
+    }
+
+    #[test]
+    fn fractions_are_not_plain() {
+        assert!(has_plain_numbers(&json!({ "a": [1, -5, { "b": "0.5" }] })));
+        assert!(!has_plain_numbers(&json!({ "a": [{ "b": 0.5 }] })));
+        assert!(!has_plain_numbers(&json!({ "a": u64::MAX })));
+    }
+
+    #[test]
+    fn a_hash_is_what_a_shell_makes_of_it() {
+        // printf '%064d\n{"seq":1}' 0 | sha256sum
+        let hash = "a453da8151216b5ae0a15c5377bc79da35cc4f629a9e9a3dcab70bf0b485609a";
+        assert_eq!(hex(&link(GENESIS, r#"{"seq":1}"#)), hash);
+    }
+}

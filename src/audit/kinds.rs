@@ -1,0 +1,84 @@
+//! Every type of event. `docs/audit.md` lists the same; [`super::write`] takes no other.
+
+/// Who does what an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The owner of the account: address and application are theirs.
+    Owner,
+    /// An operator or a back end, or the service itself: what it tells of them is not for the owner to see.
+    Other,
+}
+
+/// A type of event.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// `area.fact`.
+    pub name: &'static str,
+    /// Who does it.
+    pub by: By,
+    /// The members its data may have.
+    pub members: &'static [&'static str],
+    /// The fact, in words.
+    pub meaning: &'static str,
+}
+
+const fn owner(name: &'static str, members: &'static [&'static str], meaning: &'static str) -> Kind {
+    Kind { name, by: By::Owner, members, meaning }
+}
+
+const fn other(name: &'static str, members: &'static [&'static str], meaning: &'static str) -> Kind {
+    Kind { name, by: By::Other, members, meaning }
+}
+
+/// All of them.
+pub const ALL: &[Kind] = &[
+    owner("verification.code_sent", &["method", "purpose", "to"], "A record was made and its code sent."),
+    owner(
+        "verification.code_not_sent",
+        &["method", "to", "reason"],
+        "The channel refused the code; the record is gone.",
+    ),
+    owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified."),
+    owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong."),
+    owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked."),
+    owner("verification.disabled", &["method"], "A hundred failures in a row: the method is disabled."),
+    other("verification.unlocked", &[], "An operator took back locks and counters of a user."),
+    owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members."),
+    owner("account.updated", &["fields"], "Name, picture or custom data were changed."),
+    owner("account.profile.updated", &["fields"], "The profile was changed."),
+    owner("account.password.update", &[], "The password was set; what rested on the old one is revoked."),
+    owner("account.email.update", &["to"], "The primary e-mail address was set, its proof redeemed."),
+    owner("account.email.delete", &[], "The primary e-mail address was removed."),
+    owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed."),
+    owner("account.phone.delete", &[], "The primary phone was removed."),
+    other("user.created", &["algorithm"], "An account was made, or imported."),
+    other("user.updated", &["fields"], "An operator changed an account."),
+    other("user.deleted", &[], "An account was deleted, with sessions and records."),
+    other("user.suspended", &["by"], "An account was suspended; its sessions and records ended."),
+    other("user.unsuspended", &["by"], "An account was welcomed again."),
+    other("user.password.updated", &[], "An operator set a password."),
+    other("user.password.verified", &["matches"], "An operator had a password checked."),
+    other("subject_token.created", &[], "A ticket for a token of the user was handed out."),
+    other("token.exchanged", &["scope"], "A subject token was redeemed for an access token; a session began."),
+    other("session.started", &["by"], "A session began without a subject token, on the command line."),
+    other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),
+    other("application.updated", &["id", "isManagement", "allowTokenExchange"], "An application was changed."),
+    other("application.deleted", &["id", "by"], "An application was deleted."),
+    other("settings.account_center.updated", &["fields"], "What users may see and change was changed."),
+    other("settings.sign_in_exp.updated", &["fields"], "Policies were changed."),
+    other(
+        "message.given_up",
+        &["template", "attempts", "reason"],
+        "A message was not delivered within its life, or never can be.",
+    ),
+    other("signing_key.rotated", &["kid", "signsFrom"], "A new key is to sign tokens, from that moment on."),
+    other("signing_key.retired", &["kid"], "A key signs no longer."),
+    other("master_key.rotated", &["values"], "So many values at rest were sealed anew under the new master key."),
+    other("audit.swept", &["through"], "Events up to that place were deleted, as the retention says."),
+];
+
+/// The type of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Kind> {
+    ALL.iter().find(|kind| kind.name == name)
+}
