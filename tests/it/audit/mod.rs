@@ -2,7 +2,6 @@
 
 mod api;
 mod chain;
-mod cost;
 mod database;
 mod export;
 

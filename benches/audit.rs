@@ -1,4 +1,8 @@
-//! What chaining costs. Not a test: `cargo test --test it audit::cost -- --ignored --nocapture`.
+//! What the chain of the audit log costs.
+//!
+//!     cargo bench --bench audit                         on SQLite
+//!     COUNTERSIGN_TEST_POSTGRES=postgres://... cargo bench --bench audit      on an empty PostgreSQL database of that URL
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for ourselves: it prints, and ends loudly")]
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,8 +20,6 @@ use countersign::{
     server::{self, Options},
 };
 use serde_json::json;
-
-use crate::harness::TestDatabase;
 
 const EVENTS: u32 = 4000;
 
@@ -42,12 +44,12 @@ async fn chain_until(app: &App, is_done: &AtomicBool) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures"]
-async fn events_and_their_places() {
-    let database = TestDatabase::new().await;
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
-    config.database.url = database.url();
+    config.database.url = std::env::var("COUNTERSIGN_TEST_POSTGRES")
+        .unwrap_or_else(|_| format!("sqlite://{}", folder.path().join("audit.db").display()));
     config.database.connections = 6;
     let mut options = Options { master_key: Some(MasterKey::from_bytes([7; 32])), ..Options::default() };
     // Without a server, so without its jobs.
