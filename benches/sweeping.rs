@@ -146,6 +146,7 @@ async fn people(app: &App) -> Vec<String> {
         allow_token_exchange: true,
         oidc_client_metadata: Default::default(),
         custom_data: Default::default(),
+        client_settings: Default::default(),
         created_at: app.now(),
     };
     let digest = app.hasher.hash("a fine passphrase".to_owned().into()).await.expect("a digest");

@@ -17,7 +17,7 @@ use crate::{
     channels::Channels,
     clock::Clock,
     config::Config,
-    crypto::{digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, sealer::Sealer, signing::KeyRing},
+    crypto::{digest::{CodeKey, DerivedCodes, Successors}, hasher::Hasher, issuers::TrustedIssuers, sealer::Sealer, signing::KeyRing},
     domain::{id::Random, settings::Settings, time::Timestamp},
     error::Result,
     storage::{self, Db},
@@ -46,6 +46,10 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Recognises codes.
     pub codes: CodeKey,
+    /// Makes and recognises the codes people sign in with.
+    pub sign_in_codes: DerivedCodes,
+    /// Makes the tokens that follow from others.
+    pub successors: Successors,
     /// Ways out for messages.
     pub channels: Channels,
     /// What messages say.

@@ -134,6 +134,7 @@ async fn add_application(app: &App) -> ApplicationId {
         allow_token_exchange: false,
         oidc_client_metadata: Default::default(),
         custom_data: Default::default(),
+        client_settings: Default::default(),
         created_at: app.now(),
     };
     let mut session = app.db.write().await.unwrap();

@@ -74,16 +74,29 @@ pub fn states(rows: &[StoredKey], now: Timestamp) -> Vec<State> {
     rows.iter().map(state).collect()
 }
 
-/// Reads the signing keys; on the very first start makes one, under the lock of the settings row, so that nodes agree.
-pub async fn load(db: &Db, sealer: &Sealer, clock: Arc<dyn Clock>) -> Result<Arc<KeyRing>> {
+/// Reads the signing keys; where an algorithm has none yet, one of `first` or a fresh one is added under the lock of the settings row,
+/// so that nodes agree.
+pub async fn load(db: &Db, sealer: &Sealer, clock: Arc<dyn Clock>, first: Vec<SigningKey>) -> Result<Arc<KeyRing>> {
     let mut rows = storage::keys::list(&mut db.read().await?).await?;
-    if !rows.iter().any(|row| row.retired_at.is_none()) {
+    let is_there = |algorithm: SigningAlgorithm| {
+        rows.iter().any(|row| row.retired_at.is_none() && row.algorithm == algorithm.name())
+    };
+    let missing: Vec<_> = SigningAlgorithm::ALL.iter().copied().filter(|algorithm| !is_there(*algorithm)).collect();
+    if !missing.is_empty() {
+        let now = clock.now();
+        let mut made = first;
+        for algorithm in missing {
+            // Outside the transaction: some take a while.
+            if !made.iter().any(|key| key.algorithm() == algorithm) {
+                made.push(SigningKey::generate(algorithm, now)?);
+            }
+        }
         let mut session = db.write().await?;
         storage::settings::add_default(&mut session).await?;
         storage::settings::lock(&mut session).await?;
-        let now = clock.now();
-        let row = sealed(&SigningKey::generate(SigningAlgorithm::Es256, now)?, now, sealer)?;
-        storage::keys::add_first(&mut session, &row).await?;
+        for key in &made {
+            storage::keys::add_first(&mut session, &sealed(key, now, sealer)?).await?;
+        }
         rows = storage::keys::list(&mut session).await?;
         session.commit().await?;
     }

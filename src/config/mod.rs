@@ -12,6 +12,7 @@ mod log;
 pub mod messages;
 mod retention;
 mod server;
+pub mod sign_in;
 pub mod sms;
 pub mod trusted_issuers;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// Signing in without a password.
+    pub sign_in: sign_in::SignInConfig,
     /// How long what is over is kept.
     pub retention: RetentionConfig,
     /// The log.
@@ -103,6 +106,7 @@ impl Config {
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
         problems.extend(self.limits.problems());
+        problems.extend(self.sign_in.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));

@@ -1,6 +1,7 @@
 //! What is stored in place of a secret: digests of ids and tokens, and MACs of codes.
 
 use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::crypto::master_key::MasterKey;
 use crate::domain::id::{RecordId, RecordKey};
@@ -27,6 +28,12 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
+/// Keys for one purpose, the current master key's first.
+fn hmac_keys(purpose: &str, current: &MasterKey, older: &[MasterKey]) -> Result<Vec<hmac::Key>> {
+    let derive = |master: &MasterKey| Ok(hmac::Key::new(hmac::HMAC_SHA256, &*master.derive(purpose)?));
+    std::iter::once(current).chain(older).map(derive).collect()
+}
+
 /// The key of the MACs that stand for codes: a code has too little entropy for a bare digest (contract D4).
 ///
 /// Codes live for minutes, so after a change of master keys the older ones are tried as well.
@@ -37,11 +44,7 @@ pub struct CodeKey {
 impl CodeKey {
     /// Made from the master keys, the current one first.
     pub fn new(current: &MasterKey, older: &[MasterKey]) -> Result<Self> {
-        let derive = |master: &MasterKey| {
-            let key = master.derive("countersign code mac v1")?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key))
-        };
-        Ok(Self { keys: std::iter::once(current).chain(older).map(derive).collect::<Result<_>>()? })
+        Ok(Self { keys: hmac_keys("countersign code mac v1", current, older)? })
     }
 
     /// HMAC-SHA-256 over the record's key and the code: the same code has another MAC in every record.
@@ -59,6 +62,64 @@ impl CodeKey {
     pub fn verify(&self, record: &RecordKey, code: &str, mac: &[u8]) -> bool {
         let input = input(record, code);
         self.keys.iter().any(|key| hmac::verify(key, &input, mac).is_ok())
+    }
+}
+
+/// Codes that are not stored but follow from an id and a key of the server's, so that the same one can be sent again.
+pub struct DerivedCodes {
+    keys: Vec<hmac::Key>,
+}
+
+impl DerivedCodes {
+    /// Made from the master keys, the current one first.
+    pub fn new(current: &MasterKey, older: &[MasterKey]) -> Result<Self> {
+        Ok(Self { keys: hmac_keys("countersign sign-in code v1", current, older)? })
+    }
+
+    /// The code of `id`: so many digits, each code equally likely.
+    #[must_use]
+    pub fn code(&self, id: &str, digits: u8) -> String {
+        self.keys.first().map(|key| derived(key, id, digits)).unwrap_or_default()
+    }
+
+    /// Whether `code` is that of `id`, also one that was sent before a change of master keys; in constant time.
+    #[must_use]
+    pub fn is_code(&self, id: &str, digits: u8, code: &str) -> bool {
+        let is_of = |key| same(derived(key, id, digits).as_bytes(), code.as_bytes());
+        self.keys.iter().map(is_of).fold(false, |any, this| any | this)
+    }
+}
+
+/// Draws until a number lies below the last multiple of `10^digits` (no modulo bias); the first draw does nearly always.
+fn derived(key: &hmac::Key, id: &str, digits: u8) -> String {
+    let range = 10_u64.pow(u32::from(digits.min(18)));
+    let fair = u64::MAX - u64::MAX % range;
+    for draw in 0_u8..=u8::MAX {
+        let tag = hmac::sign(key, &[&[draw, digits], id.as_bytes()].concat());
+        let number = tag.as_ref().first_chunk().map_or(u64::MAX, |bytes| u64::from_be_bytes(*bytes));
+        if number < fair {
+            return format!("{:0width$}", number % range, width = usize::from(digits));
+        }
+    }
+    // Once in 2^4096 at the least favourable number of digits: matches no code.
+    String::new()
+}
+
+/// The tokens that follow from others: what is presented twice within the grace gets the same successor again (contract P8), though
+/// only digests are stored.
+pub struct Successors {
+    keys: Vec<hmac::Key>,
+}
+
+impl Successors {
+    /// Made from the master keys, the current one first.
+    pub fn new(current: &MasterKey, older: &[MasterKey]) -> Result<Self> {
+        Ok(Self { keys: hmac_keys("countersign refresh token successor v1", current, older)? })
+    }
+
+    /// What may follow `token`: 43 characters, 256 bits; the one of the current master key first.
+    pub fn of(&self, token: &str) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| URL_SAFE_NO_PAD.encode(hmac::sign(key, token.as_bytes())))
     }
 }
 
@@ -104,6 +165,34 @@ mod tests {
         let mac = "c4b599907ae6e2ffc54caeaaf929279d5c4f904d3e6dd4886b312699fd217a3f";
         let made = CodeKey::new(&key(1), &[]).unwrap().mac(&RecordKey([7; 32]), "123456");
         assert_eq!(made.map(|byte| format!("{byte:02x}")).concat(), mac);
+    }
+
+    #[test]
+    fn derived_codes_have_their_digits_and_differ_by_id_and_key() {
+        let codes = DerivedCodes::new(&key(1), &[]).unwrap();
+        let seen: std::collections::HashSet<String> = (0..1000).map(|id| codes.code(&id.to_string(), 6)).collect();
+        assert!(seen.iter().all(|code| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())));
+        assert!(seen.len() > 990, "{}", seen.len());
+        assert_eq!(codes.code("one", 10).len(), 10);
+        let code = codes.code("one", 6);
+        assert!(codes.is_code("one", 6, &code));
+        assert!(!codes.is_code("two", 6, &code));
+        assert!(!codes.is_code("one", 6, ""));
+        assert!(DerivedCodes::new(&key(2), &[key(1)]).unwrap().is_code("one", 6, &code));
+        assert!(!DerivedCodes::new(&key(2), &[]).unwrap().is_code("one", 6, &code));
+    }
+
+    #[test]
+    fn derived_codes_are_spread_evenly() {
+        let codes = DerivedCodes::new(&key(1), &[]).unwrap();
+        let mut counts = [0_u32; 10];
+        for id in 0..20_000 {
+            for digit in codes.code(&id.to_string(), 6).bytes() {
+                counts[usize::from(digit - b'0')] += 1;
+            }
+        }
+        // 12,000 expected of each; five standard deviations are 520.
+        assert!(counts.iter().all(|count| count.abs_diff(12_000) < 520), "{counts:?}");
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Both: access tokens and assertions are ES256, ID tokens RS256 (contract P6).
+    pub const ALL: &[Self] = &[Self::Es256, Self::Rs256];
+
     /// The name of RFC 7518: `ES256` or `RS256`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -45,7 +48,7 @@ impl SigningAlgorithm {
     /// The algorithm of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Es256, Self::Rs256].into_iter().find(|algorithm| algorithm.name() == name)
+        Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
     const fn jws(self) -> Algorithm {

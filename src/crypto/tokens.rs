@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::digest::digest;
 use crate::crypto::jws;
 use crate::crypto::signing::{KeyRing, SigningAlgorithm};
+use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::error::Result;
 
@@ -54,9 +55,25 @@ pub struct Claims {
     /// By which methods (RFC 8176).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amr: Option<Vec<String>>,
+    /// The key whose holder alone may use it (RFC 9449 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What confirms the holder of a token (RFC 7800 3.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a public key (RFC 7638).
+    pub jkt: String,
 }
 
 impl Claims {
+    /// The user `sub` names, without the connection that may stand in front (contract P5).
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        UserId(self.sub.rsplit_once('|').map_or(self.sub.as_str(), |(_, id)| id).to_owned())
+    }
+
     /// The scopes, one by one.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split_ascii_whitespace()

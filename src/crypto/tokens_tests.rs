@@ -49,6 +49,7 @@ impl World {
             auth_time: Some(now),
             acr: None,
             amr: Some(vec!["pwd".into()]),
+            cnf: None,
         }
     }
 

@@ -5,6 +5,7 @@ use sqlx::types::Json;
 
 use super::{
     id::{ApplicationId, UserId},
+    identifier::EmailAddress,
     method::Method,
     password::{PasswordAlgorithm, StoredPassword},
     time::Timestamp,
@@ -60,6 +61,13 @@ impl User {
                 Method::PhoneCode => self.primary_phone.is_some(),
             })
             .collect()
+    }
+
+    /// The canonical form of the e-mail address.
+    #[must_use]
+    pub fn email_key(&self) -> Option<String> {
+        let address = EmailAddress::parse(self.primary_email.as_deref()?).ok()?;
+        Some(address.key())
     }
 
     /// The password as it is kept; `None` without one, or when its algorithm is not known (no password matches then).

@@ -115,10 +115,7 @@ pub async fn send(
 /// Whether the address is the caller's primary one, in whatever spelling (contract D13).
 fn is_own(caller: &Caller, target: &Target) -> bool {
     match target.method {
-        Method::EmailCode => {
-            let own = caller.user.primary_email.as_deref().and_then(|text| EmailAddress::parse(text).ok());
-            own.is_some_and(|own| own.key() == target.key)
-        }
+        Method::EmailCode => caller.user.email_key().is_some_and(|own| own == target.key),
         _ => caller.user.primary_phone.as_deref() == Some(&target.key),
     }
 }

@@ -30,8 +30,13 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     crypto::{
-        digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, master_key::MasterKey, random::SystemRandom,
+        digest::{CodeKey, DerivedCodes, Successors},
+        hasher::Hasher,
+        issuers::TrustedIssuers,
+        master_key::MasterKey,
+        random::SystemRandom,
         sealer::Sealer,
+        signing::SigningKey,
     },
     domain::id::Random,
     jobs,
@@ -51,6 +56,8 @@ pub struct Options {
     pub master_key: Option<MasterKey>,
     /// Instead of the configured files of further master keys, together with `master_key`.
     pub older_master_keys: Vec<MasterKey>,
+    /// Signing keys for a database that has none of their algorithms, instead of fresh ones: making one for RS256 takes a while.
+    pub first_keys: Vec<SigningKey>,
     /// Instead of the configured channels: messages are kept here, and shown at `/mailbox`.
     pub mailbox: Option<(Channels, Arc<Mailbox>)>,
     /// For commands that only work on the database: neither the master key nor signing keys need to be there yet, and no
@@ -113,6 +120,8 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let (master, older) = master_keys(&config, options)?;
     let sealer = Sealer::new(&master, &older)?;
     let codes = CodeKey::new(&master, &older)?;
+    let sign_in_codes = DerivedCodes::new(&master, &older)?;
+    let successors = Successors::new(&master, &older)?;
     let limits =
         PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
@@ -120,7 +129,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let keys = if options.is_offline {
         keys::throw_away(&db, Arc::clone(&clock)).await?
     } else {
-        keys::load(&db, &sealer, Arc::clone(&clock)).await?
+        keys::load(&db, &sealer, Arc::clone(&clock), std::mem::take(&mut options.first_keys)).await?
     };
     let settings = storage::settings::find(&mut db.read().await?).await?;
     let templates =
@@ -146,6 +155,8 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         random,
         sealer,
         codes,
+        sign_in_codes,
+        successors,
         channels,
         templates,
         config,

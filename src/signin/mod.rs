@@ -2,6 +2,7 @@
 
 pub mod clients;
 mod discovery;
+pub mod entering;
 pub mod issue;
 mod oauth;
 mod token;

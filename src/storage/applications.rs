@@ -4,7 +4,11 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 
 use super::Session;
-use crate::domain::{id::ApplicationId, time::Timestamp};
+use crate::domain::{
+    application::{ApplicationType, ClientSettings, GrantType},
+    id::ApplicationId,
+    time::Timestamp,
+};
 
 /// One client application.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -28,23 +32,62 @@ pub struct Application {
     pub oidc_client_metadata: Json<Map<String, Value>>,
     /// Free for the operator.
     pub custom_data: Json<Map<String, Value>>,
+    /// What sign-in knows of it.
+    pub client_settings: Json<ClientSettings>,
     /// Creation.
     pub created_at: Timestamp,
+}
+
+impl Application {
+    /// Its type; `None` when the row holds another word.
+    #[must_use]
+    pub fn application_type(&self) -> Option<ApplicationType> {
+        ApplicationType::parse(&self.kind)
+    }
+
+    /// Whether it may use that grant.
+    #[must_use]
+    pub fn allows(&self, grant: GrantType) -> bool {
+        self.application_type().is_some_and(|kind| self.client_settings.allows(kind, grant))
+    }
+
+    /// Whether it can keep a secret, and so must authenticate.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.application_type().is_none_or(ApplicationType::is_confidential)
+    }
+
+    /// Whether `uri` is one of its redirect URIs, character for character (RFC 9700 2.1).
+    #[must_use]
+    pub fn has_redirect_uri(&self, uri: &str) -> bool {
+        self.lists("redirectUris", uri)
+    }
+
+    /// The same for where users go after signing out.
+    #[must_use]
+    pub fn has_post_logout_redirect_uri(&self, uri: &str) -> bool {
+        self.lists("postLogoutRedirectUris", uri)
+    }
+
+    fn lists(&self, member: &str, uri: &str) -> bool {
+        let list = self.oidc_client_metadata.get(member).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|one| one.as_str() == Some(uri)))
+    }
 }
 
 macro_rules! columns {
     () => {
         "id, name, description, type, is_third_party, is_management, allow_token_exchange, oidc_client_metadata, \
-         custom_data, created_at"
+         custom_data, client_settings, created_at"
     };
 }
 
 /// Adds an application.
 pub async fn add(session: &mut Session, application: &Application) -> sqlx::Result<()> {
-    let sql = concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    let sql = concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     let Application { id, name, description, kind, is_third_party, is_management, allow_token_exchange, .. } =
         application;
-    let Application { oidc_client_metadata, custom_data, created_at, .. } = application;
+    let Application { oidc_client_metadata, custom_data, client_settings, created_at, .. } = application;
     let params = (
         id,
         name,
@@ -55,6 +98,7 @@ pub async fn add(session: &mut Session, application: &Application) -> sqlx::Resu
         *allow_token_exchange,
         oidc_client_metadata,
         custom_data,
+        client_settings,
         *created_at,
     );
     session.execute(sql, params).await.map(drop)
@@ -86,10 +130,10 @@ pub async fn lock(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Opt
 /// Stores what may change of an application; call [`lock`] first.
 pub async fn set(session: &mut Session, application: &Application) -> sqlx::Result<u64> {
     let sql = "update applications set name = $2, description = $3, is_management = $4, allow_token_exchange = $5,
-                 oidc_client_metadata = $6, custom_data = $7 where id = $1";
+                 oidc_client_metadata = $6, custom_data = $7, client_settings = $8 where id = $1";
     let Application { id, name, description, is_management, allow_token_exchange, .. } = application;
-    let (metadata, data) = (&application.oidc_client_metadata, &application.custom_data);
-    session.execute(sql, (id, name, description, *is_management, *allow_token_exchange, metadata, data)).await
+    let Application { oidc_client_metadata: metadata, custom_data: data, client_settings: settings, .. } = application;
+    session.execute(sql, (id, name, description, *is_management, *allow_token_exchange, metadata, data, settings)).await
 }
 
 /// Removes an application with its secrets; false when there was none.

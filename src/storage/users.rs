@@ -186,6 +186,50 @@ pub async fn add(
     session.execute(sql, (user, Json(Map::new()), application, now)).await.map(drop)
 }
 
+/// The account of an e-mail key.
+pub async fn find_by_email(session: &mut Session, email_key: &str) -> sqlx::Result<Option<UserId>> {
+    let row: Option<(UserId,)> = session.fetch_optional("select id from users where email_key = $1", (email_key,)).await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// The account of a phone: E.164 digits.
+pub async fn find_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<Option<UserId>> {
+    let row: Option<(UserId,)> = session.fetch_optional("select id from users where primary_phone = $1", (phone,)).await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// Adds an account with an e-mail address; false when another has it.
+pub async fn add_with_email(
+    session: &mut Session,
+    user: &UserId,
+    application: &ApplicationId,
+    email: &str,
+    key: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql = "insert into users (id, primary_email, email_key, profile, custom_data, application_id, is_suspended, created_at, updated_at)
+               values ($1, $2, $3, $4, $4, $5, false, $6, $6) on conflict (email_key) do nothing";
+    Ok(session.execute(sql, (user, email, key, Json(Map::new()), application, now)).await? == 1)
+}
+
+/// Adds an account with a phone (E.164 digits); false when another has it.
+pub async fn add_with_phone(
+    session: &mut Session,
+    user: &UserId,
+    application: &ApplicationId,
+    phone: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql = "insert into users (id, primary_phone, profile, custom_data, application_id, is_suspended, created_at, updated_at)
+               values ($1, $2, $3, $3, $4, false, $5, $5) on conflict (primary_phone) do nothing";
+    Ok(session.execute(sql, (user, phone, Json(Map::new()), application, now)).await? == 1)
+}
+
+/// The user has signed in.
+pub async fn set_signed_in(session: &mut Session, user: &UserId, now: Timestamp) -> sqlx::Result<()> {
+    session.execute("update users set last_sign_in_at = $2 where id = $1", (user, now)).await.map(drop)
+}
+
 /// Sets or clears the username; `key` is what makes it unique ([`crate::domain::username::UsernamePolicy::key`]).
 pub async fn set_username(
     session: &mut Session,

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     crypto::tokens::{self, Claims, Expectations, TokenProblem},
     domain::{
-        id::{ApplicationId, SessionId, UserId},
+        id::{ApplicationId, SessionId},
         refusal::Code,
         settings::Settings,
         user::User,
@@ -165,7 +165,7 @@ struct Found {
 }
 
 async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
-    let user = UserId(claims.sub.clone());
+    let user = claims.user();
     let session = claims.sid.clone().map(SessionId);
     let application = ApplicationId(claims.client_id.clone());
     let asked = Asked { user, session: session.clone(), application: application.clone() };

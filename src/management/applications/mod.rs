@@ -60,7 +60,7 @@ impl ApplicationView {
     /// The application as it is shown; with its secret only when it has just been made.
     #[must_use]
     pub fn new(application: Application, secret: Option<&secrecy::SecretString>) -> Self {
-        let allow_token_exchange = Some(application.allow_token_exchange);
+        let custom_client_metadata = CustomClientMetadata::shown(&application);
         Self {
             tenant_id: "default",
             id: application.id,
@@ -69,7 +69,7 @@ impl ApplicationView {
             description: application.description,
             kind: application.kind,
             oidc_client_metadata: application.oidc_client_metadata.0,
-            custom_client_metadata: CustomClientMetadata { allow_token_exchange },
+            custom_client_metadata,
             custom_data: application.custom_data.0,
             is_third_party: application.is_third_party,
             is_management: application.is_management,
@@ -194,12 +194,14 @@ impl ApplicationChanges {
         if self.is_management == Some(true) {
             new::require_manageable(ApplicationType::parse(&application.kind), application.is_third_party)?;
         }
-        let exchange = self.custom_client_metadata.and_then(|metadata| metadata.allow_token_exchange);
+        let metadata = self.custom_client_metadata.unwrap_or_default();
+        let exchange = metadata.allow_token_exchange;
         if exchange == Some(true) && application.is_third_party {
             return Err(Code::ThirdPartyTokenExchange.into());
         }
         application.allow_token_exchange = exchange.unwrap_or(application.allow_token_exchange);
         application.is_management = self.is_management.unwrap_or(application.is_management);
+        metadata.apply(&mut application.client_settings);
         if let Some(name) = self.name {
             application.name = name.into();
         }

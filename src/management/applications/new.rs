@@ -10,7 +10,7 @@ use crate::{
     audit::{self, Actor},
     crypto::digest::digest,
     domain::{
-        application::ApplicationType,
+        application::{ApplicationType, ClientSettings, Connection, GrantType},
         id::{ApplicationId, random_text},
         refusal::{Code, Refusal},
     },
@@ -19,7 +19,10 @@ use crate::{
         Session,
         applications::{self, Application},
     },
-    web::{explain, fields::Text},
+    web::{
+        explain,
+        fields::{self, Text},
+    },
 };
 
 /// A name for people.
@@ -110,12 +113,100 @@ fn is_redirect_uri(text: &str) -> bool {
     is_clean && url::Url::parse(text).is_ok_and(fits)
 }
 
-/// What this service lets an application do.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+/// What this service lets an application do. On a change, members that are absent stay as they are, and null is the default again.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomClientMetadata {
     /// May exchange subject tokens; true unless said otherwise, and never for third-party applications.
     pub allow_token_exchange: Option<bool>,
+    /// Grants it may use. By default `authorization_code`, `refresh_token` and the one for codes that were sent; for type
+    /// `MachineToMachine` only `client_credentials`.
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<GrantType>>, max_items = 10)]
+    pub grant_types: Option<Option<Few<GrantType, 10>>>,
+    /// Connections its users may sign in by, in the order they are offered; both by default.
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Connection>>, max_items = 2)]
+    pub connections: Option<Option<Few<Connection, 2>>>,
+    /// Origins (`https://app.example.com`) whose pages may sign users in across origins.
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Origin>>, max_items = 100)]
+    pub cors_allowed_origins: Option<Option<Few<Origin, 100>>>,
+    /// Whether its `auth0-forwarded-for` header names the client whose requests it passes on; for applications with a secret.
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<bool>)]
+    pub trust_forwarded_for: Option<Option<bool>>,
+    /// A JWK set of public keys with which it may authenticate instead of by a secret (`private_key_jwt`, RFC 7523).
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
+    pub jwks: Option<Option<Map<String, Value>>>,
+}
+
+impl CustomClientMetadata {
+    /// What is stored, as it is shown.
+    pub(super) fn shown(application: &Application) -> Self {
+        let settings = &application.client_settings.0;
+        let grants = settings.grant_types.clone();
+        let kind = application.application_type();
+        let default = || kind.map(|kind| GrantType::defaults(kind).to_vec()).unwrap_or_default();
+        Self {
+            allow_token_exchange: Some(application.allow_token_exchange),
+            grant_types: Some(Some(Few(grants.unwrap_or_else(default)))),
+            connections: Some(Some(Few(settings.connections().to_vec()))),
+            cors_allowed_origins: Some(Some(Few(settings.cors_allowed_origins.iter().cloned().map(Origin).collect()))),
+            trust_forwarded_for: Some(Some(settings.trust_forwarded_for)),
+            jwks: Some(settings.jwks.clone()),
+        }
+    }
+
+    /// Puts the members that are present into `settings`.
+    pub(super) fn apply(self, settings: &mut ClientSettings) {
+        if let Some(grants) = self.grant_types {
+            settings.grant_types = grants.map(|few| few.0);
+        }
+        if let Some(connections) = self.connections {
+            settings.connections = connections.map(|few| few.0);
+        }
+        if let Some(origins) = self.cors_allowed_origins {
+            settings.cors_allowed_origins = origins.map(|few| few.0).unwrap_or_default().into_iter().map(|one| one.0).collect();
+        }
+        if let Some(trusted) = self.trust_forwarded_for {
+            settings.trust_forwarded_for = trusted.unwrap_or_default();
+        }
+        if let Some(jwks) = self.jwks {
+            settings.jwks = jwks;
+        }
+    }
+}
+
+/// At most `MOST` of them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
+pub struct Few<T, const MOST: usize>(pub Vec<T>);
+
+impl<T, const MOST: usize> TryFrom<Vec<T>> for Few<T, MOST> {
+    type Error = String;
+
+    fn try_from(list: Vec<T>) -> Result<Self, Self::Error> {
+        if list.len() <= MOST { Ok(Self(list)) } else { Err(format!("at most {MOST}")) }
+    }
+}
+
+/// Scheme, host and port of a web page, as browsers write them in `Origin`.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(try_from = "String")]
+#[schema(max_length = 256, pattern = "^https?://[0-9A-Za-z.:\\[\\]\\-]+$", example = "https://app.example.com")]
+pub struct Origin(String);
+
+impl TryFrom<String> for Origin {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_origin = url::Url::parse(&text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text && text.len() <= 256
+        });
+        if is_origin { Ok(Self(text)) } else { Err("an origin: scheme, host and port, nothing behind them") }
+    }
 }
 
 /// Refuses the management API to any but first-party machines.
@@ -139,10 +230,13 @@ pub async fn create(
     if is_management {
         require_manageable(Some(new.kind), is_third_party)?;
     }
-    let asked = new.custom_client_metadata.and_then(|metadata| metadata.allow_token_exchange);
+    let metadata = new.custom_client_metadata.unwrap_or_default();
+    let asked = metadata.allow_token_exchange;
     if is_third_party && asked == Some(true) {
         return Err(Code::ThirdPartyTokenExchange.into());
     }
+    let mut client_settings = ClientSettings::default();
+    metadata.apply(&mut client_settings);
     let application = Application {
         id: ApplicationId::random(&*app.random),
         name: new.name.into(),
@@ -153,6 +247,7 @@ pub async fn create(
         allow_token_exchange: asked.unwrap_or(!is_third_party),
         oidc_client_metadata: Json(members(&new.oidc_client_metadata.unwrap_or_default())?),
         custom_data: Json(new.custom_data.unwrap_or_default()),
+        client_settings: Json(client_settings),
         created_at: app.now(),
     };
     applications::add(session, &application).await?;

@@ -13,7 +13,10 @@ use countersign::{
     channels::{Channels, mailbox::Mailbox},
     clock::{Clock, ManualClock},
     config::Config,
-    crypto::master_key::MasterKey,
+    crypto::{
+        master_key::MasterKey,
+        signing::{SigningAlgorithm, SigningKey},
+    },
     domain::{id::ApplicationId, message::Message, time::Timestamp},
     server::{self, Options, Running},
     storage::{Session, applications::Application},
@@ -180,7 +183,14 @@ impl TestApp {
 }
 
 fn options() -> Options {
-    Options { master_key: Some(MasterKey::from_bytes([7; 32])), ..Options::default() }
+    let first_keys = vec![SigningKey::from_pkcs8(SigningAlgorithm::Rs256, START, rsa_key()).unwrap()];
+    Options { master_key: Some(MasterKey::from_bytes([7; 32])), first_keys, ..Options::default() }
+}
+
+/// One RSA key a process: making one for each server would take most of the time of the tests.
+fn rsa_key() -> &'static [u8] {
+    static KEY: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| SigningKey::generate(SigningAlgorithm::Rs256, START).unwrap().to_pkcs8().unwrap().to_vec())
 }
 
 fn config(database: &TestDatabase) -> Config {
@@ -213,6 +223,7 @@ async fn add_application(app: &App, name: &str, is_third_party: bool) -> (Applic
         allow_token_exchange: !is_third_party,
         oidc_client_metadata: Default::default(),
         custom_data: Default::default(),
+        client_settings: Default::default(),
         created_at: app.now(),
     };
     let secret = "the-secret-of-a-test-application".to_owned();
