@@ -60,6 +60,7 @@ pub const ALL: &[Kind] = &[
     other("user.password.verified", &["matches"], "An operator had a password checked."),
     other("subject_token.created", &[], "A ticket for a token of the user was handed out."),
     other("token.exchanged", &["scope"], "A subject token was redeemed for an access token; a session began."),
+    other("token.issued", &["scope"], "An application got a token of its own, with its credentials."),
     other("session.started", &["by"], "A session began without a subject token, on the command line."),
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),
     other("application.updated", &["id", "isManagement", "allowTokenExchange"], "An application was changed."),

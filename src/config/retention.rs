@@ -16,7 +16,7 @@ pub struct RetentionConfig {
     pub messages_hours: u32,
     /// Hours a subject token is kept after it expired, used or not. Default 24.
     pub subject_tokens_hours: u32,
-    /// Hours a session is kept after it ended. Default 720.
+    /// Hours a session is kept after it ended, or its last token expired. Default 720.
     pub sessions_hours: u32,
 }
 

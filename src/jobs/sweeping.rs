@@ -39,6 +39,7 @@ const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::GIVEN_UP, |retention| retention.messages_hours),
     (sweeping::SUBJECT_TOKENS, |retention| retention.subject_tokens_hours),
     (sweeping::SESSIONS, |retention| retention.sessions_hours),
+    (sweeping::EXPIRED_SESSIONS, |retention| retention.sessions_hours),
 ];
 
 /// Sweeps now and then, until told to stop.

@@ -41,7 +41,7 @@ pub async fn user_token(
 ) -> Result<String> {
     let sid = SessionId::random(&*app.random);
     let now = app.now();
-    sessions::add(session, &sid, user, Some(application), now).await?;
+    sessions::add(session, &sid, user, Some(application), now, now.plus(LIFE)).await?;
     let claims = Claims { sid: Some(sid.0), ..claims(app, user.as_str(), application, scope, issuer, now) };
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(app.urls.account_audience.clone()), ..claims })
 }

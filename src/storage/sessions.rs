@@ -6,16 +6,17 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// Adds a session.
+/// Adds a session. `expires_at` is when its last token expires.
 pub async fn add(
     session: &mut Session,
     sid: &SessionId,
     user: &UserId,
     application: Option<&ApplicationId>,
     now: Timestamp,
+    expires_at: Timestamp,
 ) -> sqlx::Result<()> {
-    let sql = "insert into sessions (id, user_id, application_id, created_at) values ($1, $2, $3, $4)";
-    session.execute(sql, (sid, user, application, now)).await.map(drop)
+    let sql = "insert into sessions (id, user_id, application_id, created_at, expires_at) values ($1, $2, $3, $4, $5)";
+    session.execute(sql, (sid, user, application, now, expires_at)).await.map(drop)
 }
 
 /// Ends every session of the user but `except`.

@@ -75,8 +75,10 @@ pub const DELIVERED: Sweep = sweep!("outbox", "id", "delivered_at");
 pub const GIVEN_UP: Sweep = sweep!("outbox", "id", "given_up_at");
 /// Subject tokens, used or not, by their end.
 pub const SUBJECT_TOKENS: Sweep = sweep!("subject_tokens", "token_hash", "expires_at");
-/// Sessions that were ended. Those that were not stay: nothing says that they are over.
+/// Sessions that were ended.
 pub const SESSIONS: Sweep = sweep!("sessions", "id", "ended_at");
+/// Sessions nobody ended, by the end of their last token.
+pub const EXPIRED_SESSIONS: Sweep = sweep!("sessions", "id", "expires_at");
 
 impl Sweep {
     /// Deletes up to [`BATCH`] rows that were over at `before`; gives their number.
