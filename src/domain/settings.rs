@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     blocklist::EmailBlocklistPolicy,
-    method::{Method, Refusable}, password_policy::PasswordPolicy, refusal::Code,
+    method::{Method, Refusable},
+    password_policy::PasswordPolicy,
+    refusal::Code,
     username::UsernamePolicy,
 };
 

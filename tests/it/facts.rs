@@ -94,7 +94,8 @@ async fn a_change_by_the_owner_ends_or_keeps_the_other_sessions_as_set() {
     let app = TestApp::start().await;
     for change in Change::ALL {
         for ends in [true, false] {
-            let mut policy = json!({ "endOnPasswordChange": !ends, "endOnEmailChange": !ends, "endOnPhoneChange": !ends });
+            let mut policy =
+                json!({ "endOnPasswordChange": !ends, "endOnEmailChange": !ends, "endOnPhoneChange": !ends });
             policy[change.setting()] = json!(ends);
             set_policy(&app, policy).await;
             let user = app.user().await;
@@ -112,7 +113,8 @@ async fn a_change_by_an_operator_ends_or_keeps_every_session_as_set() {
     let app = TestApp::start().await;
     for change in Change::ALL {
         for ends in [true, false] {
-            let mut policy = json!({ "endOnPasswordChange": !ends, "endOnEmailChange": !ends, "endOnPhoneChange": !ends });
+            let mut policy =
+                json!({ "endOnPasswordChange": !ends, "endOnEmailChange": !ends, "endOnPhoneChange": !ends });
             policy[change.setting()] = json!(ends);
             set_policy(&app, policy).await;
             let user = app.user().await;
