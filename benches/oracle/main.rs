@@ -30,8 +30,8 @@ use subject::Database;
 
 /// Requests of each class before any is timed.
 const WARM_UP: usize = 50;
-/// After so many samples, what they left behind is cleared away.
-const TIDY: usize = 40;
+/// After so many samples, what they left behind is cleared away: fewer than lock a method.
+const TIDY: usize = 8;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
