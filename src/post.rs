@@ -99,6 +99,7 @@ pub async fn hand_over(app: &App, message: &Message) -> Result<(), SendError> {
 }
 
 /// Where a notice goes.
+#[derive(Clone, Copy)]
 pub enum Address<'a> {
     /// An e-mail address.
     Email(&'a str),
@@ -106,26 +107,45 @@ pub enum Address<'a> {
     Phone(&'a str),
 }
 
-/// Tells `address` in the caller's transaction that something changed (contract D15). Silent when there is no channel for it.
+/// Tells a user, as they were before the change, in the caller's transaction that something changed (contract D15): at `previous`, the
+/// address that was replaced or removed; where there was none, or nothing can be sent to it, at another address they had.
 pub async fn notify(
     app: &App,
     session: &mut Session,
     user: &User,
     template: Template,
-    address: Address<'_>,
+    previous: Option<Address<'_>>,
 ) -> Result<()> {
+    let email = user.primary_email.as_deref().map(Address::Email);
+    let phone = user.primary_phone.as_deref().map(Address::Phone);
+    for address in [previous, email, phone].into_iter().flatten() {
+        if notify_at(app, session, user, template, address).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Stores the notice; false when there is no channel for it, or it would cost too much.
+async fn notify_at(
+    app: &App,
+    session: &mut Session,
+    user: &User,
+    template: Template,
+    address: Address<'_>,
+) -> Result<bool> {
     let (kind, to) = match address {
         Address::Email(address) => (Kind::Email, address.to_owned()),
         Address::Phone(digits) => (Kind::Sms, format!("+{digits}")),
     };
     if app.channels.of(kind).is_err() {
-        return Ok(());
+        return Ok(false);
     }
     let now = app.now();
     if let Address::Phone(digits) = address
         && !budgets::may_text_notice(app, session, &user.id, digits, now).await?
     {
-        return Ok(());
+        return Ok(false);
     }
     let locale = language_of(user);
     let values = Values { user: user.name.as_deref(), time: Some(now), ..Values::default() };
@@ -139,16 +159,8 @@ pub async fn notify(
         payload: Payload { code: None, locale, ui_locales: None, application: None, user: None },
         ip: None,
     };
-    store(app, session, &message, &user.id, now.plus(NOTICE_LIFE), false).await
-}
-
-/// Tells whom a change concerns: the previous e-mail address, or the phone where there is none.
-pub async fn notify_anywhere(app: &App, session: &mut Session, user: &User, template: Template) -> Result<()> {
-    match (&user.primary_email, &user.primary_phone) {
-        (Some(email), _) => notify(app, session, user, template, Address::Email(email)).await,
-        (None, Some(phone)) => notify(app, session, user, template, Address::Phone(phone)).await,
-        (None, None) => Ok(()),
-    }
+    store(app, session, &message, &user.id, now.plus(NOTICE_LIFE), false).await?;
+    Ok(true)
 }
 
 /// The language a user's profile names, else English.

@@ -98,7 +98,12 @@ pub struct Subject {
 impl Subject {
     /// Starts the service and adds users.
     pub async fn start(database: &Database, count: usize) -> Self {
-        let running = server::start(config(&database.url), options()).await.expect("the service starts");
+        Self::start_as(database, count, config(&database.url), options()).await
+    }
+
+    /// The same with a configuration and options of the caller's own.
+    pub async fn start_as(database: &Database, count: usize, config: Config, options: Options) -> Self {
+        let running = server::start(config, options).await.expect("the service starts");
         let app = &running.app;
         let application = add_application(app).await;
         let digest = app.hasher.hash(PASSWORD.into()).await.unwrap();

@@ -62,6 +62,7 @@ pub const ALL: &[Kind] = &[
     other("token.exchanged", &["scope"], "A subject token was redeemed for an access token; a session began."),
     owner("user.signed_up", &["connection"], "An address that had no account was proved: an account was made."),
     owner("sign_in.succeeded", &["connection", "scope"], "The user signed in; a session began."),
+    other("token.issued", &["scope"], "An application got a token of its own, with its credentials."),
     other("session.started", &["by"], "A session began without a subject token, on the command line."),
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),
     other("application.updated", &["id", "isManagement", "allowTokenExchange"], "An application was changed."),

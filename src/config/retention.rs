@@ -16,7 +16,10 @@ pub struct RetentionConfig {
     pub messages_hours: u32,
     /// Hours a subject token is kept after it expired, used or not. Default 24.
     pub subject_tokens_hours: u32,
-    /// Hours a session is kept after it ended. Default 720.
+    /// Hours codes and links to sign in with, authorization codes and refresh tokens are kept after they expired, used or not.
+    /// Default 24.
+    pub sign_in_hours: u32,
+    /// Hours a session is kept after it ended, or its last token expired. Default 720.
     pub sessions_hours: u32,
 }
 
@@ -28,6 +31,7 @@ impl Default for RetentionConfig {
             sends_hours: 48,
             messages_hours: 168,
             subject_tokens_hours: 24,
+            sign_in_hours: 24,
             sessions_hours: 720,
         }
     }

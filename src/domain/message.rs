@@ -42,9 +42,9 @@ pub enum Template {
     BindMfa,
     /// Notice: the password was changed.
     PasswordChanged,
-    /// Notice to the previous address: the e-mail address was changed or removed.
+    /// Notice to the previous address: the e-mail address was added, changed or removed.
     EmailChanged,
-    /// Notice to the previous phone, or by e-mail: the phone number was changed or removed.
+    /// Notice to the previous phone, or by e-mail: the phone number was added, changed or removed.
     PhoneChanged,
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
-    blocklist::EmailBlocklistPolicy, method::Refusable, password_policy::PasswordPolicy, refusal::Code,
+    blocklist::EmailBlocklistPolicy,
+    method::{Method, Refusable},
+    password_policy::PasswordPolicy,
+    refusal::Code,
     username::UsernamePolicy,
 };
 
@@ -163,6 +166,39 @@ impl Default for SentinelPolicy {
     }
 }
 
+/// Which changes of an account end its other sessions (contract D12). Suspending or deleting a user ends them all, whatever stands here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionPolicy {
+    /// Setting the password.
+    pub end_on_password_change: bool,
+    /// Binding, replacing or removing the primary e-mail address.
+    pub end_on_email_change: bool,
+    /// Binding, replacing or removing the primary phone.
+    pub end_on_phone_change: bool,
+}
+
+impl Default for SessionPolicy {
+    /// A new password is what people reach for when somebody else is in; an address changes for many reasons, and no session rests on
+    /// one. Above all, whoever takes an account over by changing its address must not thereby end the session in which the owner,
+    /// told at the previous address, undoes it.
+    fn default() -> Self {
+        Self { end_on_password_change: true, end_on_email_change: false, end_on_phone_change: false }
+    }
+}
+
+impl SessionPolicy {
+    /// Whether a change of the fact that `method` rests on ends other sessions.
+    #[must_use]
+    pub const fn ends_on(self, method: Method) -> bool {
+        match method {
+            Method::Password => self.end_on_password_change,
+            Method::EmailCode => self.end_on_email_change,
+            Method::PhoneCode => self.end_on_phone_change,
+        }
+    }
+}
+
 /// Languages of messages (contract 6.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -207,6 +243,8 @@ pub struct SignInExperience {
     pub email_blocklist_policy: EmailBlocklistPolicy,
     /// What usernames must be like.
     pub username_policy: UsernamePolicy,
+    /// Which changes end other sessions.
+    pub session_policy: SessionPolicy,
     /// Languages.
     pub language_info: LanguageInfo,
 }

@@ -38,7 +38,13 @@ const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::DELIVERED, |retention| retention.messages_hours),
     (sweeping::GIVEN_UP, |retention| retention.messages_hours),
     (sweeping::SUBJECT_TOKENS, |retention| retention.subject_tokens_hours),
+    (sweeping::SIGN_IN_CODES, |retention| retention.sign_in_hours),
+    (sweeping::SIGN_IN_FLOWS, |retention| retention.sign_in_hours),
+    (sweeping::AUTHORIZATION_CODES, |retention| retention.sign_in_hours),
+    (sweeping::REFRESH_TOKENS, |retention| retention.sign_in_hours),
+    (sweeping::SEEN_IDS, |_| 0),
     (sweeping::SESSIONS, |retention| retention.sessions_hours),
+    (sweeping::EXPIRED_SESSIONS, |retention| retention.sessions_hours),
 ];
 
 /// Sweeps now and then, until told to stop.

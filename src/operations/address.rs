@@ -74,11 +74,10 @@ impl AddressKind {
 
     /// Old facts die, the previous address is told (contract D12, D15); commits.
     pub async fn finish<O: Operation>(&self, app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
-        let (user, now) = (opened.user().clone(), opened.now());
-        fact_changed(&mut opened, &user.id, self.method, now).await?;
-        if let Some(previous) = (self.of)(&user) {
-            post::notify(app, &mut opened, &user, self.notice, previous).await?;
-        }
+        let (user, now, caller) = (opened.user().clone(), opened.now(), opened.caller().clone());
+        let (policy, own) = (caller.settings.sign_in_experience.session_policy, caller.session.as_ref());
+        fact_changed(&mut opened, &user.id, self.method, policy, own, now).await?;
+        post::notify(app, &mut opened, &user, self.notice, (self.of)(&user)).await?;
         opened.commit(app, data).await?;
         app.outbox.notify_waiters();
         Ok(HttpResponse::NoContent().finish())

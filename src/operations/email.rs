@@ -48,7 +48,7 @@ refusals!(UpdateRefused: [USER, BODY], VerificationRequired, FieldNotEditable, S
 /// Sets the primary e-mail address
 ///
 /// Needs two records: one that permits the operation, and one that proves the new address; the latter is spent. The previous address is
-/// told.
+/// told; other sessions end where `sessionPolicy` says so.
 #[utoipa::path(
     operation_id = "UpdatePrimaryEmail", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
     request_body = NewEmailBody,

@@ -25,7 +25,7 @@ use crate::{
         gate::{Gate, Operation},
         records::fact_changed,
     },
-    storage::{sessions, users},
+    storage::users,
     web::json::Json,
 };
 
@@ -49,7 +49,8 @@ refusals!(Refused: [USER, BODY], ThirdPartyForbidden, VerificationRequired, Fiel
 
 /// Sets the password
 ///
-/// Revokes verification records that rest on the old password, ends the user's other sessions and tells the user by message.
+/// Revokes verification records that rest on the old password, ends the user's other sessions unless `sessionPolicy` keeps them, and
+/// tells the user by message.
 #[utoipa::path(
     operation_id = "UpdatePassword", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
     request_body = NewPasswordBody,
@@ -76,11 +77,11 @@ pub async fn update(
     let digest = app.hasher.hash(body.password).await?;
 
     let mut opened = gate.open(&app).await?;
-    let (user, now, keep) = (opened.user().clone(), opened.now(), opened.caller().session.clone());
+    let (user, now, caller) = (opened.user().clone(), opened.now(), opened.caller().clone());
     users::set_password(&mut opened, &user.id, &digest, PasswordAlgorithm::Argon2id.name(), now).await?;
-    fact_changed(&mut opened, &user.id, Method::Password, now).await?;
-    sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
-    post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;
+    let (policy, own) = (caller.settings.sign_in_experience.session_policy, caller.session.as_ref());
+    fact_changed(&mut opened, &user.id, Method::Password, policy, own, now).await?;
+    post::notify(&app, &mut opened, &user, Template::PasswordChanged, None).await?;
     opened.commit(&app, Value::Null).await?;
     app.outbox.notify_waiters();
     Ok(HttpResponse::NoContent().finish())

@@ -48,7 +48,7 @@ refusals!(UpdateRefused: [USER, BODY], VerificationRequired, FieldNotEditable, S
 /// Sets the primary phone number
 ///
 /// Needs two records: one that permits the operation, and one that proves the new number; the latter is spent. The previous number is
-/// told.
+/// told; other sessions end where `sessionPolicy` says so.
 #[utoipa::path(
     operation_id = "UpdatePrimaryPhone", tag = "My account", security(("bearer" = [])), params(VerificationHeaders),
     request_body = NewPhoneBody,

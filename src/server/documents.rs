@@ -13,7 +13,7 @@ use utoipa::{
 use utoipa_actix_web::AppExt;
 
 use super::{page::Page, refine, routes};
-use crate::{signin::OauthErrorBody, web::answer::ErrorBody};
+use crate::web::{answer::ErrorBody, oauth::OauthErrorBody};
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(

@@ -4,12 +4,12 @@ use actix_web::http::header::{self, HeaderMap};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::oauth::OauthError;
 use crate::{
     app::App,
     crypto::digest::digest,
     domain::{application::ApplicationType, id::ApplicationId},
     storage::applications::{self, Application},
+    web::oauth::OauthError,
 };
 
 /// Credentials as a request brought them.
@@ -45,19 +45,18 @@ impl Credentials {
     pub async fn authenticate(&self, app: &App) -> Result<Application, OauthError> {
         let wrong = || OauthError::invalid_client(self.used_header);
         let mut session = app.db.read().await?;
-        let application = applications::find(&mut session, &self.id).await?.ok_or_else(wrong)?;
-        let kind = ApplicationType::parse(&application.kind).ok_or_else(wrong)?;
-        match &self.secret {
+        let application = applications::find(&mut session, &self.id).await?;
+        // Asked for unknown applications as well: time must not tell which ids exist.
+        let is_proved = match &self.secret {
             Some(secret) => {
                 let hash = digest(secret.expose_secret().as_bytes());
-                if !applications::has_secret(&mut session, &self.id, &hash, app.now()).await? {
-                    return Err(wrong());
-                }
+                Some(applications::has_secret(&mut session, &self.id, &hash, app.now()).await?)
             }
-            None if kind.is_confidential() => return Err(wrong()),
-            None => {}
-        }
-        Ok(application)
+            None => None,
+        };
+        let application = application.ok_or_else(wrong)?;
+        let kind = ApplicationType::parse(&application.kind).ok_or_else(wrong)?;
+        if is_proved.unwrap_or(!kind.is_confidential()) { Ok(application) } else { Err(wrong()) }
     }
 }
 

@@ -4,10 +4,8 @@ pub mod clients;
 mod discovery;
 pub mod entering;
 pub mod issue;
-mod oauth;
 mod token;
 
-pub use self::oauth::OauthErrorBody;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Routes at the root.

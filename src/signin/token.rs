@@ -13,7 +13,6 @@ use serde_json::json;
 use super::{
     clients::Credentials,
     issue::{self, LIFE, MANAGEMENT_SCOPE, USER_SCOPES},
-    oauth::{OauthError, TokenRefused},
 };
 use crate::{
     app::App,
@@ -22,7 +21,11 @@ use crate::{
     domain::id::UserId,
     error::Result,
     storage::{Session, applications::Application, tokens, users},
-    web::{client::Client, fields, json},
+    web::{
+        client::Client,
+        fields, json,
+        oauth::{OauthError, TokenRefused},
+    },
 };
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -130,17 +133,18 @@ async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str)
     let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
     let application = credentials.authenticate(app).await?;
     match asked.grant_type.as_str() {
-        "client_credentials" => client_credentials(app, &asked, &application, issuer),
+        "client_credentials" => client_credentials(app, &asked, &application, issuer, &Client::of(request)).await,
         TOKEN_EXCHANGE => exchange(app, &asked, &application, issuer, &Client::of(request)).await,
         _ => Err(OauthError::new("unsupported_grant_type", "the grant types are listed in the discovery document")),
     }
 }
 
-fn client_credentials(
+async fn client_credentials(
     app: &App,
     asked: &TokenRequest,
     application: &Application,
     issuer: &str,
+    client: &Client,
 ) -> Result<TokenAnswer, OauthError> {
     let target = asked.resource.as_ref().or(asked.audience.as_ref());
     let target = target.filter(|target| app.urls.management_audiences.contains(target)).ok_or_else(|| {
@@ -156,6 +160,10 @@ fn client_credentials(
         return Err(OauthError::new("invalid_scope", "the scope of the management API is `all`"));
     }
     let access_token = issue::management_token(app, &application.id, target, issuer)?;
+    let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
+    let mut session = app.db.write().await?;
+    audit::write(app, &mut session, "token.issued", actor, json!({ "scope": MANAGEMENT_SCOPE })).await?;
+    session.commit().await?;
     Ok(TokenAnswer {
         access_token,
         issued_token_type: None,

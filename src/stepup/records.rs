@@ -8,21 +8,32 @@ use crate::{
     app::App,
     crypto::digest::record_key,
     domain::{
-        id::{RecordId, RecordKey, UserId},
+        id::{RecordId, RecordKey, SessionId, UserId},
         method::Method,
+        settings::SessionPolicy,
         time::Timestamp,
     },
     error::Result,
-    storage::{Session, guesses, records as rows},
+    storage::{Session, guesses, records as rows, sessions},
 };
 
 /// A record lives ten minutes, whatever happens to it (contract 1.11).
 pub const LIFE: Duration = Duration::from_secs(600);
 
-/// The fact a method rests on has changed: records that rest on it die, and a method that was locked is bound anew
-/// (contract D12, `security.md`: disabled until re-bound). Runs in the transaction of the change.
-pub async fn fact_changed(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<()> {
+/// The fact a method rests on has changed: records that rest on it die, the user's sessions but `own` end where the policy says so, and
+/// a method that was locked is bound anew (contract D12, `security.md`: disabled until re-bound). Runs in the transaction of the change.
+pub async fn fact_changed(
+    session: &mut Session,
+    user: &UserId,
+    method: Method,
+    policy: SessionPolicy,
+    own: Option<&SessionId>,
+    now: Timestamp,
+) -> Result<()> {
     rows::revoke_resting_on(session, user, method.name(), now).await?;
+    if policy.ends_on(method) {
+        sessions::end_all(session, user, own, now).await?;
+    }
     Ok(guesses::unlock(session, user, method.name()).await?)
 }
 

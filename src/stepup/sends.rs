@@ -33,7 +33,8 @@ pub async fn count(app: &App, session: &mut Session, user: &UserId, recipient: &
     let tally = rows::count(session, &hash, user, now.minus(RECIPIENT_WINDOW), now.minus(USER_WINDOW)).await?;
     let gap = Duration::from_secs(limits.send_gap_seconds);
     let waits = [
-        tally.latest_of_pair.map(|latest| latest.plus(gap)),
+        // Without a gap, a message that was counted while this one waited its turn is no reason to wait longer.
+        tally.latest_of_pair.filter(|_| !gap.is_zero()).map(|latest| latest.plus(gap)),
         tally
             .first_to_recipient
             .filter(|_| tally.to_recipient >= limits.sends_per_recipient)

@@ -75,8 +75,20 @@ pub const DELIVERED: Sweep = sweep!("outbox", "id", "delivered_at");
 pub const GIVEN_UP: Sweep = sweep!("outbox", "id", "given_up_at");
 /// Subject tokens, used or not, by their end.
 pub const SUBJECT_TOKENS: Sweep = sweep!("subject_tokens", "token_hash", "expires_at");
-/// Sessions that were ended. Those that were not stay: nothing says that they are over.
+/// Codes and links to sign in with, used or not, by their end.
+pub const SIGN_IN_CODES: Sweep = sweep!("sign_in_codes", "id", "expires_at");
+/// Sign-ins under way, by their end.
+pub const SIGN_IN_FLOWS: Sweep = sweep!("sign_in_flows", "id_hash", "expires_at");
+/// Authorization codes, used or not, by their end.
+pub const AUTHORIZATION_CODES: Sweep = sweep!("authorization_codes", "code_hash", "expires_at");
+/// Refresh tokens, used or not, by their end.
+pub const REFRESH_TOKENS: Sweep = sweep!("refresh_tokens", "token_hash", "expires_at");
+/// Ids that were seen, once whatever carried them is too old.
+pub const SEEN_IDS: Sweep = sweep!("seen_ids", "id_hash", "expires_at");
+/// Sessions that were ended.
 pub const SESSIONS: Sweep = sweep!("sessions", "id", "ended_at");
+/// Sessions nobody ended, by the end of their last token.
+pub const EXPIRED_SESSIONS: Sweep = sweep!("sessions", "id", "expires_at");
 
 impl Sweep {
     /// Deletes up to [`BATCH`] rows that were over at `before`; gives their number.

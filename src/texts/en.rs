@@ -50,21 +50,21 @@ If it was not you, somebody else can use your account. Reset your password at on
         },
         Template::EmailChanged => Words {
             subject: "The e-mail address of your {product} account was changed",
-            text: "The e-mail address of your {product} account was replaced or removed on {time}.
+            text: "The e-mail address of your {product} account was added, replaced or removed on {time}.
 
-If this was you, there is nothing to do. Messages will no longer go to the previous address.
+If this was you, there is nothing to do. Messages no longer go to a previous address.
 
 If it was not you, somebody else can use your account. Change your password at once and contact support.",
-            sms: "The e-mail address of your {product} account was replaced or removed on {time}. Not you? Contact support at once.",
+            sms: "The e-mail address of your {product} account was changed on {time}. Not you? Contact support at once.",
         },
         Template::PhoneChanged => Words {
             subject: "The phone number of your {product} account was changed",
-            text: "The phone number of your {product} account was replaced or removed on {time}.
+            text: "The phone number of your {product} account was added, replaced or removed on {time}.
 
-If this was you, there is nothing to do. Messages will no longer go to the previous number.
+If this was you, there is nothing to do. Messages no longer go to a previous number.
 
 If it was not you, somebody else can use your account. Change your password at once and contact support.",
-            sms: "The phone number of your {product} account was replaced or removed on {time}. Not you? Contact support at once.",
+            sms: "The phone number of your {product} account was changed on {time}. Not you? Contact support at once.",
         },
     }
 }

@@ -22,6 +22,7 @@ use tracing::Instrument;
 use super::{
     client::{self, Client},
     floods::{self, Floods, Standing},
+    oauth::OauthError,
     pace::Pace,
     routes::{self, Route, Routes},
 };
@@ -58,7 +59,8 @@ pub async fn edge(
     let (standing, refused) = admit(&request, client.ip);
 
     let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)) {
-        request.into_response(error.error_response())
+        let answer = refusal(&request, error);
+        request.into_response(answer)
     } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
         request.into_response(answer)
     } else {
@@ -111,6 +113,15 @@ fn admit(request: &ServiceRequest, client: Option<IpAddr>) -> (Option<Standing>,
     match floods.count(kind, client) {
         Ok(standing) => (standing, None),
         Err((refusal, standing)) => (Some(standing), Some(refusal.into())),
+    }
+}
+
+/// What is refused before a handler sees it, in the shape its clients read: token endpoints have the one of OAuth.
+fn refusal(request: &ServiceRequest, error: Error) -> HttpResponse {
+    if floods::Kind::of(request) == Some(floods::Kind::Token) {
+        OauthError::from(error).answer()
+    } else {
+        error.error_response()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod fields;
 pub mod floods;
 pub mod json;
+pub mod oauth;
 pub mod openapi;
 pub mod pace;
 pub mod query;

@@ -54,13 +54,22 @@ async fn each_kind_of_request_is_limited_for_each_client_and_says_so() {
     get("/nothing", "203.0.113.9").await.expect(refused);
     get("/api/my-account", "203.0.113.9").await.expect(refused);
     get("/healthz", "203.0.113.9").await.expect("200");
+    let mut last = None;
     for path in ["/oidc/token", "/oauth/token", "/oidc/token"] {
         let request = app.http.post(app.url(path)).header("x-forwarded-for", "203.0.113.9");
+        let too_many = "429 oidc.too_many_requests";
         let expected =
-            if path == "/oidc/token" { ["401 oidc.invalid_client", refused] } else { ["401 oidc.invalid_client"; 2] };
-        let gist = Answer::of(request.form(&[("grant_type", "client_credentials")])).await.gist();
-        assert!(expected.contains(&gist.as_str()), "{gist}");
+            if path == "/oidc/token" { ["401 oidc.invalid_client", too_many] } else { ["401 oidc.invalid_client"; 2] };
+        let answer = Answer::of(request.form(&[("grant_type", "client_credentials")])).await;
+        assert!(expected.contains(&answer.gist().as_str()), "{answer:?}");
+        last = Some(answer);
     }
+    // In the shape OAuth clients read (RFC 6749 5.2).
+    let last = last.unwrap();
+    assert_eq!((last.status, &last.json()["error"]), (429, &json!("too_many_requests")));
+    assert!(last.json()["error_description"].is_string());
+    assert_eq!((told(&last)[..2].to_vec(), last.header("retry-after")), (vec![2, 0], Some("30")));
+    assert_eq!(last.header("cache-control"), Some("no-store"));
     for _ in 0..12 {
         let answer = get("/nothing", "198.51.100.7").await.expect("404 request.not_found");
         assert_eq!(answer.header("x-ratelimit-limit"), None);

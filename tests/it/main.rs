@@ -12,6 +12,8 @@ mod clients;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod facts;
+#[cfg(test)]
 mod floods;
 #[cfg(test)]
 mod floors;
@@ -31,6 +33,8 @@ mod management;
 mod messages;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod hook;
 mod sms;
 mod smtp;
-mod stand_in;
+pub mod stand_in;
 
 use std::sync::{Arc, Mutex};
 

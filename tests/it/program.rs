@@ -5,6 +5,8 @@ mod flood;
 mod import;
 mod keys;
 mod operation;
+mod people;
+mod races;
 
 use std::{
     io::{BufRead, BufReader},
@@ -28,13 +30,17 @@ impl Place {
 
     /// With a master key and a configuration that production takes; mail would go to `smtp`.
     fn installed(smtp: &str) -> Self {
+        Self::installed_with(&format!("[email]\nfrom = \"a@example.com\"\nsmtp_url = \"{smtp}\"\n"))
+    }
+
+    /// The same with sections of the test's own.
+    fn installed_with(sections: &str) -> Self {
         let place = Self::new();
         place.run(&["keys", "generate", "--master", "countersign.key"]).succeeds();
         place.write(
             "countersign.toml",
             &format!(
-                "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://localhost:3000\"\n\
-                 [email]\nfrom = \"a@example.com\"\nsmtp_url = \"{smtp}\"\n\
+                "[server]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://localhost:3000\"\n{sections}\
                  [keys]\nmaster_key_file = \"countersign.key\"\n"
             ),
         );
@@ -65,15 +71,20 @@ impl Place {
 
     /// Starts `serve` and waits until it is ready.
     fn serve(&self) -> Service {
-        let ready = self.path("ready");
+        self.serve_as("ready", "log")
+    }
+
+    /// The same with names of its own for the two files it writes, so that several run in one place.
+    fn serve_as(&self, ready: &str, log: &str) -> Service {
+        let mut command = self.command(&["serve", "--config", "countersign.toml", "--ready-file", ready]);
+        let (ready, log) = (self.path(ready), self.path(log));
         let _ = std::fs::remove_file(&ready);
-        let mut command = self.command(&["serve", "--config", "countersign.toml", "--ready-file", "ready"]);
-        let child = command.stdout(Stdio::null()).stderr(std::fs::File::create(self.path("log")).unwrap()).spawn();
+        let child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn();
         let mut service = Service { child: child.unwrap(), url: String::new() };
         let start = Instant::now();
         while !ready.exists() {
             let ended = service.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended: {}", std::fs::read_to_string(self.path("log")).unwrap());
+            assert!(ended.is_none(), "it ended: {}", std::fs::read_to_string(&log).unwrap());
             assert!(start.elapsed() < Duration::from_secs(20), "it is not ready");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -21,6 +21,7 @@ async fn fill(app: &TestApp, n: i64) {
             "insert into sends (id, recipient_hash, user_id, at) select $4 || i, $5, $1, $2 from n",
             "insert into send_guards (subject, touched_at) select $4 || i, $2 from n",
             "insert into sessions (id, user_id, created_at, ended_at) select $4 || i, $1, $2, $2 from n",
+            "insert into sessions (id, user_id, created_at, expires_at) select 'e' || $4 || i, $1, $2, $2 from n",
             "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at, delivered_at)
                select $4 || i, 'email', 't', $1, $5, 1, $2, $2, $2, $2 from n",
             "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at, given_up_at)
@@ -53,11 +54,13 @@ async fn fill(app: &TestApp, n: i64) {
     session.commit().await.unwrap();
 }
 
-const COUNTED: [(&str, i64); 7] = [
+const COUNTED: [(&str, i64); 8] = [
     ("select count(*) from guesses", 1),
     ("select count(*) from sends", 1),
     ("select count(*) from send_guards", 1),
     ("select count(*) from sessions where ended_at is not null", 1),
+    // One that is not over, and the one of the user's token.
+    ("select count(*) from sessions where ended_at is null", 2),
     ("select count(*) from outbox", 2),
     ("select count(*) from verification_records", 1),
     ("select count(*) from subject_tokens", 1),
@@ -73,7 +76,7 @@ async fn two_nodes_sweep_what_is_over_and_leave_the_rest() {
     for (sql, left) in COUNTED {
         assert_eq!(app.number(sql).await, left, "{sql}");
     }
-    assert_eq!(swept, 8 * 600, "each row is deleted once");
+    assert_eq!(swept, 9 * 600, "each row is deleted once");
     assert_eq!(sweep(app.app()).await.unwrap(), 0);
 }
 
@@ -131,5 +134,19 @@ async fn requests_beside_the_sweeping_are_answered() {
         }
     };
     let (swept, ()) = tokio::join!(sweep(app.app()), requests);
-    assert_eq!(swept.unwrap(), 8 * 3000);
+    assert_eq!(swept.unwrap(), 9 * 3000);
+}
+
+#[tokio::test]
+async fn a_session_nobody_ended_goes_long_after_its_last_token() {
+    let app = TestApp::start_with(|config| config.retention.sessions_hours = 2).await;
+    let user = app.user().await;
+    let sessions = "select count(*) from sessions";
+    app.advance(3 * HOUR - 1);
+    assert_eq!((sweep(app.app()).await.unwrap(), app.number(sessions).await), (0, 1), "two hours are not over");
+    let later = user.with_token(user.new_token(&app.application, &["openid"]).await);
+    app.advance(1);
+    assert_eq!((sweep(app.app()).await.unwrap(), app.number(sessions).await), (1, 1));
+    user.get("/api/my-account").await.expect("401 auth.unauthorized");
+    later.get("/api/my-account").await.expect("200");
 }

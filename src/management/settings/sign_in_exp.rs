@@ -13,7 +13,7 @@ use crate::{
         identifier::Username,
         password_policy::PasswordPolicy,
         refusal::Code,
-        settings::{LanguageInfo, SentinelPolicy, SignInExperience, VerificationCodePolicy},
+        settings::{LanguageInfo, SentinelPolicy, SessionPolicy, SignInExperience, VerificationCodePolicy},
         username::UsernamePolicy,
     },
     error::Result,
@@ -51,6 +51,7 @@ pub struct SignInExpChanges {
     password_policy: Option<PasswordPolicy>,
     email_blocklist_policy: Option<EmailBlocklistPolicy>,
     username_policy: Option<UsernamePolicy>,
+    session_policy: Option<SessionPolicy>,
     language_info: Option<LanguageInfo>,
 }
 
@@ -67,6 +68,7 @@ impl SignInExpChanges {
             put(self.password_policy, &mut experience.password_policy, "passwordPolicy"),
             put(self.email_blocklist_policy, &mut experience.email_blocklist_policy, "emailBlocklistPolicy"),
             put(self.username_policy, &mut experience.username_policy, "usernamePolicy"),
+            put(self.session_policy, &mut experience.session_policy, "sessionPolicy"),
             put(self.language_info, &mut experience.language_info, "languageInfo"),
         ];
         names.into_iter().flatten().collect()

@@ -91,7 +91,8 @@ refusals!(UpdateRefused: [MANAGEMENT, BODY], EntityNotFound, EntityInvalidInput,
 
 /// Changes a user
 ///
-/// A changed e-mail address or phone revokes the verification records that rest on the previous one, which is told by message.
+/// A changed e-mail address or phone revokes the verification records that rest on the previous one, which is told by message; the
+/// user's sessions end where `sessionPolicy` says so.
 #[utoipa::path(
     operation_id = "UpdateUser", tag = "Users", security(("bearer" = [])),
     params(("userId" = String, Path, description = "The user's id.")),
@@ -130,17 +131,18 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
         None => None,
     };
     let before = users::lock(session, id).await?.ok_or(Code::EntityNotFound)?;
+    let facts = Facts { app, before: &before, now };
     if let (Some(username), Some(policy)) = (&changes.username, policy) {
         let key = username.as_ref().map(|name| policy.key(name));
         let name = username.as_ref().map(Username::as_str);
         unless_taken(users::set_username(session, id, name, key.as_deref(), now).await, Code::UsernameInUse)?;
     }
     if let Some(email) = &changes.primary_email {
-        set_email(app, session, &before, email.as_ref(), now).await?;
+        facts.set_email(session, email.as_ref()).await?;
     }
     if let Some(phone) = &changes.primary_phone {
         let number = phone.as_ref().map(|phone| phone.normalized().ok_or(Code::InvalidPhone)).transpose()?;
-        set_phone(app, session, &before, number.as_ref(), now).await?;
+        facts.set_phone(session, number.as_ref()).await?;
     }
     if let Some(external) = &changes.external_id {
         let external = external.as_ref().map(ExternalId::as_str);
@@ -160,39 +162,47 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
     Ok(())
 }
 
-/// Sets or clears the address. Another spelling of the same one changes no fact.
-async fn set_email(
-    app: &App,
-    session: &mut Session,
-    before: &User,
-    email: Option<&EmailAddress>,
+/// Addresses of a user that change.
+struct Facts<'a> {
+    app: &'a App,
+    before: &'a User,
     now: Timestamp,
-) -> Result<()> {
-    let key = email.map(EmailAddress::key);
-    let stored = users::set_email(session, &before.id, email.map(EmailAddress::as_str), key.as_deref(), now).await;
-    unless_taken(stored, Code::EmailInUse)?;
-    let Some(previous) = &before.primary_email else { return Ok(()) };
-    if EmailAddress::parse(previous).ok().map(|previous| previous.key()) == key {
-        return Ok(());
-    }
-    fact_changed(session, &before.id, Method::EmailCode, now).await?;
-    post::notify(app, session, before, Template::EmailChanged, Address::Email(previous)).await
 }
 
-/// Sets or clears the number.
-async fn set_phone(
-    app: &App,
-    session: &mut Session,
-    before: &User,
-    number: Option<&E164>,
-    now: Timestamp,
-) -> Result<()> {
-    let digits = number.map(E164::as_str);
-    unless_taken(users::set_phone(session, &before.id, digits, now).await, Code::PhoneInUse)?;
-    let Some(previous) = &before.primary_phone else { return Ok(()) };
-    if digits == Some(previous) {
-        return Ok(());
+impl Facts<'_> {
+    /// Sets or clears the address. Another spelling of the same one changes no fact.
+    async fn set_email(&self, session: &mut Session, email: Option<&EmailAddress>) -> Result<()> {
+        let (before, key) = (self.before, email.map(EmailAddress::key));
+        let text = email.map(EmailAddress::as_str);
+        unless_taken(users::set_email(session, &before.id, text, key.as_deref(), self.now).await, Code::EmailInUse)?;
+        let previous = before.primary_email.as_deref();
+        if previous.and_then(|previous| EmailAddress::parse(previous).ok()).map(|previous| previous.key()) == key {
+            return Ok(());
+        }
+        self.changed(session, Method::EmailCode, Template::EmailChanged, previous.map(Address::Email)).await
     }
-    fact_changed(session, &before.id, Method::PhoneCode, now).await?;
-    post::notify(app, session, before, Template::PhoneChanged, Address::Phone(previous)).await
+
+    /// Sets or clears the number.
+    async fn set_phone(&self, session: &mut Session, number: Option<&E164>) -> Result<()> {
+        let (before, digits) = (self.before, number.map(E164::as_str));
+        unless_taken(users::set_phone(session, &before.id, digits, self.now).await, Code::PhoneInUse)?;
+        let previous = before.primary_phone.as_deref();
+        if digits == previous {
+            return Ok(());
+        }
+        self.changed(session, Method::PhoneCode, Template::PhoneChanged, previous.map(Address::Phone)).await
+    }
+
+    /// No session is the operator's own: where sessions end, all do.
+    async fn changed(
+        &self,
+        session: &mut Session,
+        method: Method,
+        notice: Template,
+        previous: Option<Address<'_>>,
+    ) -> Result<()> {
+        let policy = settings::find(session).await?.sign_in_experience.session_policy;
+        fact_changed(session, &self.before.id, method, policy, None, self.now).await?;
+        post::notify(self.app, session, self.before, notice, previous).await
+    }
 }

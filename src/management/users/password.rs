@@ -14,7 +14,7 @@ use crate::{
     management::auth::Manager,
     post as messages, refusals,
     stepup::records::fact_changed,
-    storage::users,
+    storage::{settings, users},
     web::{fields, json::Json, query::PathId},
 };
 
@@ -30,7 +30,8 @@ refusals!(UpdateRefused: [MANAGEMENT, BODY], EntityNotFound);
 
 /// Sets a user's password
 ///
-/// The password policy does not bind operators. Verification records that rest on the old password are revoked, and the user is told.
+/// The password policy does not bind operators. Verification records that rest on the old password are revoked, the
+/// user's sessions end unless `sessionPolicy` keeps them, and the user is told.
 #[utoipa::path(
     operation_id = "UpdateUserPassword", tag = "Users", security(("bearer" = [])),
     params(("userId" = String, Path, description = "The user's id.")),
@@ -53,8 +54,9 @@ pub async fn update(
         return Err(Code::EntityNotFound.into());
     }
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
-    fact_changed(&mut session, &id, Method::Password, now).await?;
-    messages::notify_anywhere(&app, &mut session, &user, Template::PasswordChanged).await?;
+    let policy = settings::find(&mut session).await?.sign_in_experience.session_policy;
+    fact_changed(&mut session, &id, Method::Password, policy, None, now).await?;
+    messages::notify(&app, &mut session, &user, Template::PasswordChanged, None).await?;
     audit::write(&app, &mut session, "user.password.updated", manager.about(&id), Value::Null).await?;
     session.commit().await?;
     app.outbox.notify_waiters();

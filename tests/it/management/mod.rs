@@ -5,7 +5,7 @@ mod settings;
 mod users;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Answer, TestApp};
 
@@ -126,4 +126,26 @@ async fn a_subject_token_is_exchanged_once_within_ten_minutes() {
     app.advance(601);
     assert_eq!(exchange(&late).await.json()["error"], "invalid_grant");
     assert_eq!(app.number("select count(*) from audit_events where type = 'subject_token.created'").await, 2);
+}
+
+#[tokio::test]
+async fn a_token_for_management_leaves_an_event_and_a_refused_one_none() {
+    let app = TestApp::start().await;
+    let ask = async |secret: &str, resource: &str| {
+        let form = [("grant_type", "client_credentials"), ("resource", resource), ("scope", "all")];
+        let request = app.http.post(app.url("/oauth/token")).form(&form);
+        Answer::of(request.basic_auth(&app.application, Some(secret))).await
+    };
+    let api = "https://default.logto.app/api";
+    assert_eq!(ask("wrong", api).await.json()["error"], "invalid_client");
+    assert_eq!(ask(&app.management_secret, "https://elsewhere.example").await.json()["error"], "invalid_target");
+    assert_eq!(app.number("select count(*) from audit_events").await, 0);
+    let token = ask(&app.management_secret, api).await.expect("200").json()["access_token"].clone();
+    let events = app.http.get(app.url("/api/audit-events")).bearer_auth(token.as_str().unwrap());
+    let events = Answer::of(events).await.expect("200").json();
+    let event = &events[0];
+    assert_eq!(events.as_array().unwrap().len(), 1);
+    assert_eq!((&event["type"], &event["data"]), (&json!("token.issued"), &json!({ "scope": "all" })));
+    assert_eq!((&event["applicationId"], &event["userId"]), (&json!(app.application.as_str()), &Value::Null));
+    assert_eq!(event["ip"], "127.0.0.1");
 }

@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Place, Service};
+use super::{Place, Service, people::Office};
 use crate::harness::TestDatabase;
 
 const USERS: usize = 100;
@@ -76,29 +76,11 @@ async fn the_flood_is_answered_and_memory_has_a_bound() {
 
 /// Tokens of so many users.
 async fn users(http: &Client, url: &str, application: &Value) -> Vec<String> {
-    let token = async |form: Vec<(&str, &str)>| {
-        let (id, secret) = (application["id"].as_str().unwrap(), application["secret"].as_str());
-        let request = http.post(format!("{url}/oidc/token")).basic_auth(id, secret).form(&form);
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-    };
-    let resource = "http://localhost:3000/api";
-    let manager = token(vec![("grant_type", "client_credentials"), ("resource", resource), ("scope", "all")]).await;
-    let post = async |path: &str, body: Value| {
-        let request = http.post(format!("{url}{path}")).bearer_auth(&manager).json(&body);
-        request.send().await.unwrap().json::<Value>().await.unwrap()
-    };
+    let office = Office::open(http, url, application).await;
     let mut tokens = Vec::new();
     for number in 0..USERS {
-        let user = post("/api/users", json!({ "username": format!("user_{number}"), "password": PASSWORD })).await;
-        let subject = post("/api/subject-tokens", json!({ "userId": user["id"] })).await;
-        let form = vec![
-            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-            ("subject_token", subject["subjectToken"].as_str().unwrap()),
-            ("subject_token_type", "urn:logto:token-type:impersonation_token"),
-            ("scope", "openid"),
-        ];
-        tokens.push(token(form).await);
+        let user = json!({ "username": format!("user_{number}"), "password": PASSWORD });
+        tokens.push(office.user(user, "openid").await);
     }
     tokens
 }

@@ -13,11 +13,8 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response, ResponseBuilder, example::ExampleBuilder},
 };
 
-use crate::{
-    domain::refusal::{Code, Refusal},
-    error::Error,
-    web::openapi,
-};
+use super::openapi;
+use crate::{domain::refusal::Refusal, error::Error};
 
 /// Why a token was not issued.
 #[derive(Debug)]
@@ -68,7 +65,7 @@ impl OauthError {
             response.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="countersign""#));
         }
         if let Some(wait) = self.retry_after {
-            response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1).to_string()));
+            response.insert_header((header::RETRY_AFTER, wait.as_millis().div_ceil(1000).max(1).to_string()));
         }
         response.json(OauthErrorBody {
             code: format!("oidc.{}", self.error),
@@ -99,13 +96,14 @@ impl utoipa::IntoResponses for TokenRefused {
             ("401", &["invalid_client"]),
             ("408", &["invalid_request"]),
             ("413", &["invalid_request"]),
+            ("414", &["invalid_request"]),
             ("415", &["invalid_request"]),
+            ("429", &["too_many_requests"]),
+            ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ];
-        let own = ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors))));
-        // The flood limits answer in front of the endpoint, as they do everywhere.
-        own.chain(openapi::responses(&[&[Code::RateLimited]])).collect()
+        ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
     }
 }
 
@@ -125,7 +123,7 @@ fn response(status: &str, errors: &[&str]) -> Response {
         "401" => {
             response.header("WWW-Authenticate", openapi::challenge("Only when the Authorization header was used."))
         }
-        "503" => response.header("Retry-After", openapi::retry_after()),
+        "429" | "503" => response.header("Retry-After", openapi::retry_after()),
         _ => response,
     }
     .build()
@@ -140,7 +138,8 @@ impl From<Error> for OauthError {
         let (error, status) = match code.status() {
             503 => ("temporarily_unavailable", 503),
             500 => ("server_error", 500),
-            408 | 413 | 415 => ("invalid_request", code.status()),
+            429 => ("too_many_requests", 429),
+            408 | 413..=415 | 431 => ("invalid_request", code.status()),
             _ => ("invalid_request", 400),
         };
         Self { error, description: code.sentence().to_owned(), status, challenge: false, retry_after }
