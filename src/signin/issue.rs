@@ -31,9 +31,6 @@ use crate::{
 
 pub use crate::crypto::tokens::LIFE;
 
-/// How long an ID token is worth showing (contract `auth0.md` 2.4).
-const ID_TOKEN_LIFE: Duration = Duration::from_secs(36_000);
-
 /// Scopes a user's token may have.
 pub const USER_SCOPES: &[&str] = &[
     "openid",
@@ -139,7 +136,7 @@ pub fn id_token(app: &App, granted: &Granted<'_>) -> Result<Option<String>> {
     claims.insert("sub".to_owned(), granted.subject().into());
     claims.insert("aud".to_owned(), granted.application.id.as_str().into());
     claims.insert("iat".to_owned(), now.seconds().into());
-    claims.insert("exp".to_owned(), now.plus(ID_TOKEN_LIFE).seconds().into());
+    claims.insert("exp".to_owned(), now.plus(LIFE).seconds().into());
     claims.insert("sid".to_owned(), granted.session.as_str().into());
     if let Some(proof) = granted.proof {
         claims.insert("auth_time".to_owned(), proof.auth_time.seconds().into());
