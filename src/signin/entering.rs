@@ -122,11 +122,14 @@ pub async fn open(app: &App, session: &mut Session, entry: Entry<'_>) -> Result<
     let id = SessionId::random(&*app.random);
     let now = app.now();
     let ip = entry.client.ip_text();
-    let life = Duration::from_secs(24 * 3600 * u64::from(match entry.application {
-        // As long as a refresh token may keep it alive; each refresh moves it on.
-        Some(_) => app.config.sign_in.refresh_days,
-        None => app.config.sign_in.session_days,
-    }));
+    let life = Duration::from_secs(
+        24 * 3600
+            * u64::from(match entry.application {
+                // As long as a refresh token may keep it alive; each refresh moves it on.
+                Some(_) => app.config.sign_in.refresh_days,
+                None => app.config.sign_in.session_days,
+            }),
+    );
     let new = NewSession {
         id: &id,
         user: entry.user,

@@ -201,11 +201,7 @@ pub fn user_claims(user: &User, scope: &str) -> Map<String, Value> {
 }
 
 /// The first refresh token of a session, when `offline_access` was granted and the application may refresh.
-pub async fn refresh_token(
-    app: &App,
-    session: &mut Session,
-    granted: &Granted<'_>,
-) -> Result<Option<SecretString>> {
+pub async fn refresh_token(app: &App, session: &mut Session, granted: &Granted<'_>) -> Result<Option<SecretString>> {
     if !granted.has_scope("offline_access") || !granted.application.allows(GrantType::RefreshToken) {
         return Ok(None);
     }

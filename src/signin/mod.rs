@@ -3,7 +3,9 @@
 pub mod clients;
 mod discovery;
 pub mod entering;
+mod grants;
 pub mod issue;
+pub mod redirecting;
 mod token;
 
 use utoipa_actix_web::service_config::ServiceConfig;

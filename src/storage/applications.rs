@@ -84,7 +84,8 @@ macro_rules! columns {
 
 /// Adds an application.
 pub async fn add(session: &mut Session, application: &Application) -> sqlx::Result<()> {
-    let sql = concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+    let sql =
+        concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     let Application { id, name, description, kind, is_third_party, is_management, allow_token_exchange, .. } =
         application;
     let Application { oidc_client_metadata, custom_data, client_settings, created_at, .. } = application;

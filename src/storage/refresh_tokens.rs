@@ -28,12 +28,7 @@ pub struct RefreshToken {
 }
 
 /// Adds a token; false when one of that digest is there already.
-pub async fn add(
-    session: &mut Session,
-    hash: &[u8],
-    token: &RefreshToken,
-    now: Timestamp,
-) -> sqlx::Result<bool> {
+pub async fn add(session: &mut Session, hash: &[u8], token: &RefreshToken, now: Timestamp) -> sqlx::Result<bool> {
     let sql = "insert into refresh_tokens (token_hash, session_id, application_id, user_id, scope, audience, dpop_jkt, created_at,
                  expires_at)
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (token_hash) do nothing";

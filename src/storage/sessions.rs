@@ -66,7 +66,8 @@ pub struct Proof {
 
 /// Adds a session.
 pub async fn add(session: &mut Session, new: NewSession<'_>) -> sqlx::Result<()> {
-    let sql = "insert into sessions (id, user_id, application_id, parent_id, browser_hash, scope, auth_time, connection,
+    let sql =
+        "insert into sessions (id, user_id, application_id, parent_id, browser_hash, scope, auth_time, connection,
                  methods, ip, user_agent, created_at, last_used_at, expires_at)
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)";
     let NewSession { id, user, application, parent, browser_hash, scope, proof, ip, user_agent, now, expires_at } = new;

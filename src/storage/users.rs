@@ -188,13 +188,15 @@ pub async fn add(
 
 /// The account of an e-mail key.
 pub async fn find_by_email(session: &mut Session, email_key: &str) -> sqlx::Result<Option<UserId>> {
-    let row: Option<(UserId,)> = session.fetch_optional("select id from users where email_key = $1", (email_key,)).await?;
+    let row: Option<(UserId,)> =
+        session.fetch_optional("select id from users where email_key = $1", (email_key,)).await?;
     Ok(row.map(|(id,)| id))
 }
 
 /// The account of a phone: E.164 digits.
 pub async fn find_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<Option<UserId>> {
-    let row: Option<(UserId,)> = session.fetch_optional("select id from users where primary_phone = $1", (phone,)).await?;
+    let row: Option<(UserId,)> =
+        session.fetch_optional("select id from users where primary_phone = $1", (phone,)).await?;
     Ok(row.map(|(id,)| id))
 }
 

@@ -50,6 +50,12 @@ impl OauthError {
         Self { error, description: description.into(), status: 400, challenge: false, retry_after: None }
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// A 401 `invalid_client`; challenges only a client that used the Authorization header, as RFC 6749 5.2 asks.
     pub fn invalid_client(used_header: bool) -> Self {
         let description = "the client is unknown, or its credentials are wrong".to_owned();

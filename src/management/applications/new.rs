@@ -168,7 +168,8 @@ impl CustomClientMetadata {
             settings.connections = connections.map(|few| few.0);
         }
         if let Some(origins) = self.cors_allowed_origins {
-            settings.cors_allowed_origins = origins.map(|few| few.0).unwrap_or_default().into_iter().map(|one| one.0).collect();
+            settings.cors_allowed_origins =
+                origins.map(|few| few.0).unwrap_or_default().into_iter().map(|one| one.0).collect();
         }
         if let Some(trusted) = self.trust_forwarded_for {
             settings.trust_forwarded_for = trusted.unwrap_or_default();
