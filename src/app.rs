@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
+        dpop::Nonces,
         hasher::Hasher,
         issuers::TrustedIssuers,
         sealer::Sealer,
@@ -56,6 +57,8 @@ pub struct Parts {
     pub sign_in_codes: DerivedCodes,
     /// Makes the tokens that follow from others.
     pub successors: Successors,
+    /// Makes and recognises the nonces of DPoP proofs.
+    pub dpop_nonces: Nonces,
     /// Ways out for messages.
     pub channels: Channels,
     /// What messages say.

@@ -61,6 +61,8 @@ refusals! {
     AuthorizationHeaderMissing 401 "auth.authorization_header_missing" "The Authorization header is missing."
     AuthorizationTokenType 401 "auth.authorization_token_type_not_supported" "Only bearer tokens are accepted."
     Unauthorized 401 "auth.unauthorized" "The access token is not valid, or no longer."
+    DpopNonce 401 "auth.use_dpop_nonce" "The DPoP proof needs the nonce of the DPoP-Nonce header."
+    DpopProof 401 "auth.invalid_dpop_proof" "The DPoP proof does not fit this request and its access token."
     SubjectMissing 401 "auth.jwt_sub_missing" "The access token names no subject."
     ScopeMissing 400 "auth.unauthorized" "The access token was not granted the scope this needs."
     Forbidden 403 "auth.forbidden" "The access token does not allow this."

@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
+        dpop::Nonces,
         hasher::Hasher,
         issuers::TrustedIssuers,
         master_key::MasterKey,
@@ -122,6 +123,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let codes = CodeKey::new(&master, &older)?;
     let sign_in_codes = DerivedCodes::new(&master, &older)?;
     let successors = Successors::new(&master, &older)?;
+    let dpop_nonces = Nonces::new(&master, &older)?;
     let limits =
         PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
     let db = Db::connect(&config.database.url, limits).await?;
@@ -157,6 +159,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         codes,
         sign_in_codes,
         successors,
+        dpop_nonces,
         channels,
         templates,
         config,

@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, get, http::header, web::Data};
 use serde::Serialize;
 
 use super::issue::USER_SCOPES;
-use crate::app::App;
+use crate::{
+    app::App,
+    crypto::{assertions, dpop},
+};
 
 /// What an issuer says of itself.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -18,6 +21,8 @@ pub struct Discovery {
     subject_types_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: &'static [&'static str],
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    dpop_signing_alg_values_supported: &'static [&'static str],
     acr_values_supported: &'static [&'static str],
 }
 
@@ -32,7 +37,9 @@ fn document(app: &App, issuer: &str, token: &str, jwks: &str) -> Discovery {
         grant_types_supported: &["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"],
         subject_types_supported: &["public"],
         id_token_signing_alg_values_supported: &["ES256"],
-        token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
+        token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        token_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
+        dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         acr_values_supported: &["urn:countersign:acr:1fa"],
     }
 }

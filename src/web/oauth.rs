@@ -97,6 +97,8 @@ impl utoipa::IntoResponses for TokenRefused {
                     "invalid_target",
                     "unauthorized_client",
                     "unsupported_grant_type",
+                    "invalid_dpop_proof",
+                    "use_dpop_nonce",
                 ],
             ),
             ("401", &["invalid_client"]),

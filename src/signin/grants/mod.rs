@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
+    crypto::dpop::ProofProblem,
     domain::application::GrantType,
     storage::applications::Application,
-    web::{client::Client, fields, oauth::OauthError},
+    web::{client::Client, dpop::Problem, fields, oauth::OauthError},
 };
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -27,6 +28,22 @@ pub struct Granting<'a> {
     pub client: &'a Client,
     /// By which program.
     pub user_agent: Option<&'a str>,
+    /// The key it has proved to hold, to which tokens are bound (RFC 9449).
+    pub jkt: Option<&'a str>,
+}
+
+impl Granting<'_> {
+    /// Refuses what is bound to a key, a refresh token or an authorization code, to all but its holder (RFC 9449 5, 10).
+    pub fn require_key(&self, bound_to: Option<&str>) -> Result<(), OauthError> {
+        if bound_to.is_none() || bound_to == self.jkt {
+            return Ok(());
+        }
+        Err(Problem::Proof(match self.jkt {
+            None => ProofProblem::Header,
+            Some(_) => ProofProblem::OtherKey,
+        })
+        .into())
+    }
 }
 
 /// Issues what the request asks for.
@@ -61,6 +78,14 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, with an assertion.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
+    pub client_assertion_type: Option<String>,
+    /// Instead of a secret: a JWT signed with a key the application has registered (RFC 7523 2.2).
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub client_assertion: Option<SecretString>,
     /// What the token is for: `<public_url>/api` for the management API, else another API that takes our tokens.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "https://default.logto.app/api")]
@@ -108,7 +133,7 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "urn:ietf:params:oauth:token-type:access_token")]
     pub issued_token_type: Option<&'static str>,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a token that is bound to a key.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds.
