@@ -51,7 +51,8 @@ impl Assertion {
         if text.len() > jws::MAX_LENGTH {
             return Err(TokenProblem::Malformed);
         }
-        let about: About = jsonwebtoken::dangerous::insecure_decode_claims(text).map_err(|_| TokenProblem::Malformed)?;
+        let about: About =
+            jsonwebtoken::dangerous::insecure_decode_claims(text).map_err(|_| TokenProblem::Malformed)?;
         Ok(about.sub)
     }
 

@@ -52,7 +52,7 @@ fn proof(key: &SigningKey, header: &Value, claims: &Value) -> String {
     merge(&mut whole, header);
     let mut said = json!({ "jti": "a", "htm": "POST", "htu": "https://id.example.com/", "iat": 1 });
     merge(&mut said, claims);
-    key.sign_raw(&whole, &said).unwrap()
+    key.sign_under(&whole, &said).unwrap()
 }
 
 fn merge(into: &mut Value, changes: &Value) {

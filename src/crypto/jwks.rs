@@ -77,6 +77,12 @@ impl PublicKey {
     }
 }
 
+/// Whether a key verifies signatures by one of `algorithms`.
+#[must_use]
+pub fn verifies(key: &Value, algorithms: &[impl AsRef<str>]) -> bool {
+    PublicKey::parse(key, algorithms).is_some()
+}
+
 /// What a key of this kind can verify. A symmetric key can nothing here.
 #[must_use]
 pub fn algorithms_of(parameters: &AlgorithmParameters) -> Vec<Algorithm> {

@@ -118,6 +118,9 @@ refusals! {
     EntityValueTooLong 422 "entity.value_too_long" "A value is longer than it may be."
     UsernameCaseConflicts 409 "sign_in_experiences.username_policy_case_conflicts_exist" "Some usernames differ only in letter case; rename them first."
     ThirdPartyTokenExchange 422 "application.third_party_application_cannot_enable_token_exchange" "Third-party applications may not exchange tokens."
+    SecretNameInUse 422 "application.secret_name_exists" "The application has a secret of this name already."
+    TooManySecrets 422 "application.too_many_secrets" "An application has two secrets at most; delete one first."
+    PublicApplicationSecret 422 "application.public_application_keeps_no_secret" "Applications of this type cannot keep a secret."
 
     // Messages
     MessageCountryNotServed 422 "request.message_country_not_served" "Text messages are not sent to numbers of this country."

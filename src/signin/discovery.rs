@@ -37,7 +37,12 @@ fn document(app: &App, issuer: &str, token: &str, jwks: &str) -> Discovery {
         grant_types_supported: &["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"],
         subject_types_supported: &["public"],
         id_token_signing_alg_values_supported: &["ES256"],
-        token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        token_endpoint_auth_methods_supported: &[
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
         token_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
         dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         acr_values_supported: &["urn:countersign:acr:1fa"],

@@ -6,12 +6,21 @@ use crate::domain::{
     time::Timestamp,
 };
 
+/// Whose a record is: the user's, and where it was made under a token that is bound to a key, that key's (RFC 9449).
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Owner.
+    pub user: &'a UserId,
+    /// Thumbprint of the key the caller has proved to hold.
+    pub jkt: Option<&'a str>,
+}
+
 /// A record to be stored.
 pub struct NewRecord<'a> {
     /// SHA-256 of the id.
     pub key: &'a RecordKey,
     /// Owner.
-    pub user: &'a UserId,
+    pub holder: Holder<'a>,
     /// [`crate::domain::method::Method::name`].
     pub method: &'static str,
     /// [`crate::domain::method::Purpose::name`].
@@ -31,12 +40,12 @@ pub struct NewRecord<'a> {
 /// Adds a record.
 pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<()> {
     let sql = "insert into verification_records (id_hash, user_id, method, purpose, identifier, code_mac,
-                 code_expires_at, guesses, created_at, expires_at, verified_at)
-               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
+                 code_expires_at, guesses, created_at, expires_at, verified_at, dpop_jkt)
+               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)";
     let (mac, code_expires_at) = record.code.unzip();
     let params = (
         record.key,
-        record.user,
+        record.holder.user,
         record.method,
         record.purpose,
         record.identifier,
@@ -45,6 +54,7 @@ pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<(
         record.created_at,
         record.expires_at,
         record.verified_at,
+        record.holder.jkt,
     );
     session.execute(sql, params).await.map(drop)
 }
@@ -67,7 +77,7 @@ pub struct Challenge {
 pub async fn count_guess(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     method: &'static str,
     identifier: &str,
     now: Timestamp,
@@ -76,9 +86,9 @@ pub async fn count_guess(
                set guesses = guesses + case when identifier = $4 and code_mac is not null and code_expires_at > $5
                                             then 1 else 0 end
                where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5
-                 and revoked_at is null and spent_at is null
+                 and revoked_at is null and spent_at is null and (dpop_jkt is null or dpop_jkt = $6)
                returning identifier, code_mac, code_expires_at, guesses";
-    session.fetch_optional(sql, (key, user, method, identifier, now)).await
+    session.fetch_optional(sql, (key, holder.user, method, identifier, now, holder.jkt)).await
 }
 
 /// Marks a record verified and forgets its code; false when it already was.
@@ -99,11 +109,13 @@ pub struct Verified {
     pub verified_at: Timestamp,
 }
 
-/// The record `$1` is the user `$2`'s own, of purpose `$3`, verified, and alive at `$4`.
+/// The record `$1` is the user `$2`'s own and, where it is bound to a key, made under the key `$5`; of purpose `$3`, verified, and alive
+/// at `$4`.
 macro_rules! proven {
     () => {
         "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
-         and verified_at is not null and spent_at is null and revoked_at is null"
+         and verified_at is not null and spent_at is null and revoked_at is null
+         and (dpop_jkt is null or dpop_jkt = $5)"
     };
 }
 
@@ -111,19 +123,19 @@ macro_rules! proven {
 pub async fn find_verified(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
     let sql = concat!("select method, identifier, verified_at from verification_records where ", proven!());
-    session.fetch_optional(sql, (key, user, purpose, now)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
 }
 
 /// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
 pub async fn hold_verified(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
@@ -132,14 +144,14 @@ pub async fn hold_verified(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, user, purpose, now)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
 pub async fn spend(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
@@ -148,7 +160,7 @@ pub async fn spend(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, user, purpose, now)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that method and address, to bind the address (contract D11);
@@ -156,15 +168,16 @@ pub async fn spend(
 pub async fn spend_for_binding(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     method: &'static str,
     identifier: &str,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
     let sql = "update verification_records set spent_at = $5
                where id_hash = $1 and user_id = $2 and method = $3 and identifier = $4 and expires_at > $5
-                 and verified_at is not null and spent_at is null and revoked_at is null";
-    Ok(session.execute(sql, (key, user, method, identifier, now)).await? == 1)
+                 and verified_at is not null and spent_at is null and revoked_at is null
+                 and (dpop_jkt is null or dpop_jkt = $6)";
+    Ok(session.execute(sql, (key, holder.user, method, identifier, now, holder.jkt)).await? == 1)
 }
 
 /// Revokes every living record of the user that rests on that method (contract D12). Gives their number.

@@ -84,10 +84,7 @@ fn challenge(refusal: &Refusal) -> Option<String> {
         // Under the scheme of DPoP once `web::dpop` has dressed the answer.
         Code::DpopNonce | Code::DpopProof => {
             let error = if refusal.code == Code::DpopNonce { "use_dpop_nonce" } else { "invalid_dpop_proof" };
-            format!(
-                r#"Bearer realm="countersign", error="{error}", error_description="{}""#,
-                refusal.code.sentence()
-            )
+            format!(r#"Bearer realm="countersign", error="{error}", error_description="{}""#, refusal.code.sentence())
         }
         _ => format!(
             r#"Bearer realm="countersign", error="invalid_token", error_description="{}""#,

@@ -25,7 +25,10 @@ use crate::{
         user::User,
     },
     error::{Error, Result},
-    storage::users::{self, Asked, CallerRow},
+    storage::{
+        records::Holder,
+        users::{self, Asked, CallerRow},
+    },
 };
 
 /// How far the clocks of nodes may differ.
@@ -63,6 +66,12 @@ impl Deref for Caller {
 }
 
 impl Signed {
+    /// Whose the records are that this caller makes, and may use.
+    #[must_use]
+    pub fn holder(&self) -> Holder<'_> {
+        Holder { user: &self.user.id, jkt: self.jkt.as_deref() }
+    }
+
     /// Whether the token was granted `scope`.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {

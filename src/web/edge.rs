@@ -205,7 +205,9 @@ fn share_origin(response: &mut ServiceResponse<BoxBody>, origin: Option<HeaderVa
     // By name as well: to a request with credentials the star is a header like any other (Fetch 3.3.3).
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("*, DPoP-Nonce, WWW-Authenticate, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"),
+        HeaderValue::from_static(
+            "*, DPoP-Nonce, WWW-Authenticate, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
+        ),
     );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }

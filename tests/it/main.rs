@@ -4,11 +4,15 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod clients;
+#[cfg(test)]
+mod dpop;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]

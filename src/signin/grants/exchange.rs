@@ -39,8 +39,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
 
     let mut session = app.db.write().await?;
     let user = spend(app, &mut session, &hash).await?;
-    let access_token = 
-        issue::bound_user_token(app, &mut session, &user, &application.id, &scope, issuer, *jkt).await?;
+    let access_token = issue::bound_user_token(app, &mut session, &user, &application.id, &scope, issuer, *jkt).await?;
     let actor = Actor { user: Some(&user), application: Some(&application.id), client: Some(client) };
     audit::write(app, &mut session, "token.exchanged", actor, json!({ "scope": scope })).await?;
     session.commit().await?;

@@ -5,6 +5,7 @@
 
 mod actors;
 mod database;
+mod dpop;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,6 +25,7 @@ use countersign::{
 
 pub use actors::{Answer, Service, User};
 pub use database::TestDatabase;
+pub use dpop::{Bound, ClientKey, merge};
 
 /// 2026-11-20T12:00:00Z: every test begins then.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
