@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::domain::application::{Connection, GrantType};
+
 /// Each list replaces the one there was.
 #[derive(clap::Args)]
 pub struct SignIn {
@@ -16,11 +18,11 @@ pub struct SignIn {
     post_logout_redirect_uris: Vec<String>,
     /// A grant it may use, instead of those of its type: authorization_code, refresh_token, client_credentials or otp; may be given
     /// several times
-    #[arg(long = "grant", value_name = "GRANT")]
-    grants: Vec<String>,
+    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
+    grants: Vec<GrantType>,
     /// A connection its users may sign in by, instead of both: email or sms; may be given several times, in the order of the page
-    #[arg(long = "connection", value_name = "CONNECTION")]
-    connections: Vec<String>,
+    #[arg(long = "connection", value_name = "CONNECTION", value_parser = connection)]
+    connections: Vec<Connection>,
     /// An origin whose pages may call with credentials; may be given several times
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     cors_origins: Vec<String>,
@@ -45,7 +47,7 @@ impl SignIn {
         }
         let mut set = |member: &str, value: Value| put("customClientMetadata", member, value);
         if !self.grants.is_empty() {
-            set("grantTypes", self.grants.into_iter().map(whole_name).collect());
+            set("grantTypes", json!(self.grants));
         }
         if !self.connections.is_empty() {
             set("connections", json!(self.connections));
@@ -65,7 +67,12 @@ impl SignIn {
     }
 }
 
-/// The grant of codes that were sent has a name nobody types.
-fn whole_name(grant: String) -> Value {
-    if grant == "otp" { crate::domain::application::GrantType::PasswordlessOtp.name().into() } else { grant.into() }
+fn grant(text: &str) -> Result<GrantType, String> {
+    // The grant of codes that were sent has a name nobody types.
+    let found = if text == "otp" { Some(GrantType::PasswordlessOtp) } else { GrantType::parse(text) };
+    found.ok_or_else(|| "it is none of authorization_code, refresh_token, client_credentials, otp".to_owned())
+}
+
+fn connection(text: &str) -> Result<Connection, String> {
+    Connection::parse(text).ok_or_else(|| "it is neither email nor sms".to_owned())
 }

@@ -101,7 +101,8 @@ async fn applications_are_set_up_and_their_secrets_changed_on_the_command_line()
         "applications update {id} @ --name Store --redirect-uri https://store.example/back --connection email"
     ))
     .succeeds();
-    assert!(run(&format!("applications update {id} @ --grant password")).fails().err.contains("grantTypes"));
+    let wrong = run(&format!("applications update {id} @ --redirect-uri no-uri")).fails();
+    assert!(wrong.err.contains("oidcClientMetadata"), "{}", wrong.err);
     assert!(run("applications update nobody @ --name x").fails().err.contains("there is no application nobody"));
 
     let added = run(&format!("applications secrets add {id} @ --name new --expires 2999-01-01T00:00:00Z --json"));
