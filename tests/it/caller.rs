@@ -1,6 +1,8 @@
 //! Who the caller is (contract 2.1, D3).
 
 use countersign::domain::id::UserId;
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::harness::{Answer, TestApp};
@@ -155,7 +157,9 @@ async fn discovery_names_issuers_and_keys() {
         let document = Answer::of(app.http.get(app.url(path))).await.expect("200").json();
         assert_eq!(document["issuer"], issuer);
         let keys = Answer::of(app.http.get(document["jwks_uri"].as_str().unwrap())).await.json();
-        assert_eq!(keys["keys"][0]["alg"], "ES256");
-        assert!(keys["keys"][0].get("d").is_none());
+        let keys = keys["keys"].as_array().unwrap();
+        let algorithms: BTreeSet<_> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
+        assert_eq!(algorithms, ["ES256", "RS256"].into(), "of access tokens and of ID tokens");
+        assert!(keys.iter().all(|key| key.get("d").is_none()));
     }
 }
