@@ -169,11 +169,7 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
     let session = claims.sid.clone().map(SessionId);
     let application = ApplicationId(claims.client_id.clone());
     let asked = Asked { user, session: session.clone(), application: application.clone() };
-    let row = app.callers.find(&app.db, asked).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
-    if !row.session_known || row.session_ended_at.is_some() {
-        return Err(Code::Unauthorized.into());
-    }
+    let row = app.callers.find(&app.db, asked).await?.ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: claims.scopes().map(str::to_owned).collect(), application: Some(application), session })
 }
 
@@ -181,6 +177,6 @@ async fn by_external_token(app: &App, token: &str) -> Result<Found> {
     let identity = app.issuers.verify(token, app.now()).await?;
     let mut db = app.db.read().await?;
     let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
+    let row = row.ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: identity.scopes, application: None, session: None })
 }
