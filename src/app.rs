@@ -2,13 +2,14 @@
 
 pub mod callers;
 pub mod keys;
+pub mod readiness;
 pub mod turns;
 
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, keys::Refresh, turns::Turns};
+use self::{callers::Callers, keys::Refresh, readiness::Readiness, turns::Turns};
 
 use crate::{
     channels::Channels,
@@ -55,6 +56,7 @@ pub struct App {
     pub outbox: Notify,
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
+    readiness: Readiness,
 }
 
 /// Names and URLs that follow from `server.public_url`.
@@ -139,6 +141,7 @@ impl App {
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),
             keys_refresh: Refresh::default(),
+            readiness: Readiness::default(),
         }
     }
 

@@ -45,7 +45,7 @@ pub struct Guess {
     method: Method,
     /// Whether a success has something to reset.
     had_failures: bool,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Guess {
@@ -55,7 +55,8 @@ impl Guess {
     /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
     /// being judged that one more could be one too many.
     pub async fn take(app: &App, caller: &Caller, method: Method) -> Result<Self> {
-        let turn = app.turns.take(&caller.user.id, method).await;
+        let busy = || Code::Unavailable.refuse().retry_after(Duration::from_secs(1));
+        let turn = app.turns.take(&caller.user.id, method).await.ok_or_else(busy)?;
         let policy = caller.settings.sign_in_experience.sentinel_policy;
         for _ in 0..PATIENCE {
             let now = app.now();
@@ -74,7 +75,7 @@ impl Guess {
             drop(session);
             tokio::time::sleep(PAUSE).await;
         }
-        Err(Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into())
+        Err(busy().into())
     }
 
     /// The guess was right. Runs in the transaction that stores what it earned.

@@ -191,6 +191,7 @@ fn config(database: &TestDatabase) -> Config {
     config.database.url = database.url();
     config.database.connections = 6;
     config.database.acquire_timeout_ms = 20_000;
+    config.database.timeout_ms = 20_000;
     // Counted as always, but never refused: tests ask faster than people.
     config.limits.requests_per_minute = 10_000_000;
     config.limits.verifications_per_minute = 10_000_000;
