@@ -35,7 +35,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let signals = Signals::take()?;
     raise_file_limit(config.limits.connections);
-    let running = server::start(config, server::Options { trusts_clock: arguments.trust_clock, ..Default::default() }).await?;
+    let running =
+        server::start(config, server::Options { trusts_clock: arguments.trust_clock, ..Default::default() }).await?;
     let (address, url) = (running.address, running.url());
     if let Some(path) = &arguments.ready_file {
         output::write_whole(path, &format!("{url}\n"))?;

@@ -18,10 +18,7 @@ const TIDYING: Duration = Duration::from_secs(2);
 /// A database that runs plain statements without parameters.
 pub trait Plain: Database {
     /// Runs one.
-    fn run(
-        connection: &mut Self::Connection,
-        sql: &'static str,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn run(connection: &mut Self::Connection, sql: &'static str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// Whether the connection is as good as before after this error.
     fn survives(error: &sqlx::Error) -> bool;
@@ -36,7 +33,9 @@ impl Plain for Sqlite {
     fn survives(error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::RowNotFound => true,
-            sqlx::Error::Database(error) => !matches!(error.kind(), sqlx::error::ErrorKind::Other) || is_refusal(&**error),
+            sqlx::Error::Database(error) => {
+                !matches!(error.kind(), sqlx::error::ErrorKind::Other) || is_refusal(&**error)
+            }
             _ => false,
         }
     }

@@ -61,7 +61,9 @@ pub async fn edge(
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
 
-    let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app)) {
+    let mut response = if let Some(error) =
+        refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app))
+    {
         request.into_response(error.error_response())
     } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
         request.into_response(answer)

@@ -84,7 +84,8 @@ async fn a_full_disk_passes_nobody_and_is_well_again_without_a_restart() {
     let verify = async |password: &str| {
         post("/api/verifications/password/verify", "none", json!({ "password": password })).await
     };
-    let get = async |path: &str| Answer::of(office.http.get(format!("{}{path}", service.url)).bearer_auth(&token)).await;
+    let get =
+        async |path: &str| Answer::of(office.http.get(format!("{}{path}", service.url)).bearer_auth(&token)).await;
 
     let record = verify("horse-battery-1").await.expect("201").record();
     for _ in 0..2 {

@@ -9,11 +9,18 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::harness::{TestApp, User};
 
 /// Asks, and is gone after a while: with a reset, which the server notices at once.
-async fn ask_and_leave(user: &User<'_>, path: &str, record: &str, body: serde_json::Value, after: Duration) {
+pub async fn ask_and_leave(
+    user: &User<'_>,
+    method: &str,
+    path: &str,
+    record: &str,
+    body: serde_json::Value,
+    after: Duration,
+) {
     let mut stream = TcpStream::connect(user.app.running.address).await.unwrap();
     let body = body.to_string();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nverification-id: {record}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nverification-id: {record}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         user.token,
         body.len()
@@ -41,7 +48,7 @@ async fn a_client_that_leaves_has_changed_all_or_nothing() {
         let record = user.verify_password().await;
         let new = json!({ "password": "an entirely new passphrase" });
         let after = Duration::from_micros(300 * number);
-        ask_and_leave(&user, "/api/my-account/password", &record, new, after).await;
+        ask_and_leave(&user, "POST", "/api/my-account/password", &record, new, after).await;
         // Whoever comes next waits for what holds the rows.
         let again = user.call("PATCH", "/api/my-account", &record, json!({ "name": "x" })).await;
         assert!(matches!(again.status, 200 | 401), "{again:?}");
@@ -56,7 +63,10 @@ async fn a_client_that_leaves_has_changed_all_or_nothing() {
         app.app().db.read().await.unwrap().fetch_all(sql, ()).await.unwrap()
     };
     for (id, events, notices, revoked) in rows {
-        assert!((events, notices, revoked) == (0, 0, 0) || (events, notices, revoked) == (1, 1, 1), "{id}: half a change");
+        assert!(
+            (events, notices, revoked) == (0, 0, 0) || (events, notices, revoked) == (1, 1, 1),
+            "{id}: half a change"
+        );
         if events == 1 { changed += 1 } else { unchanged += 1 }
     }
     println!("{changed} changed, {unchanged} did not");
@@ -73,7 +83,7 @@ async fn clients_that_leave_while_they_wait_for_a_row_leave_no_transaction_open(
     countersign::storage::users::lock(&mut held, &user.id).await.unwrap();
     let asks = (0..20).map(|number| {
         let body = json!({ "password": format!("entirely new passphrase {number}") });
-        ask_and_leave(&user, "/api/my-account/password", &record, body, Duration::from_millis(200 + number))
+        ask_and_leave(&user, "POST", "/api/my-account/password", &record, body, Duration::from_millis(200 + number))
     });
     join_all(asks).await;
     drop(held);
@@ -96,7 +106,7 @@ async fn a_client_that_tries_again_changes_once() {
         let proof = user.verify_code("email", &email).await;
         let body = json!({ "email": email, "newIdentifierVerificationRecordId": proof });
         let path = "/api/my-account/primary-email";
-        ask_and_leave(&user, path, &record, body.clone(), Duration::from_micros(2000 * number)).await;
+        ask_and_leave(&user, "POST", path, &record, body.clone(), Duration::from_micros(2000 * number)).await;
         let again = user.call("POST", path, &record, body.clone()).await;
         // Either it was done before, and its proof is used; or it is done now.
         assert!(matches!(again.gist().as_str(), "204" | "400 verification_record.not_found"), "{again:?}");
@@ -114,10 +124,11 @@ async fn a_guess_whose_client_leaves_is_counted() {
     let record = user.send_code("email", &user.email).await.expect("201").record();
     let code = app.code_for(&user.email);
     let wrong = if code == "000000" { "000001" } else { "000000" };
-    let body = json!({ "identifier": { "type": "email", "value": user.email }, "verificationId": record, "code": wrong });
+    let body =
+        json!({ "identifier": { "type": "email", "value": user.email }, "verificationId": record, "code": wrong });
     for _ in 0..5 {
         let path = "/api/verifications/verification-code/verify";
-        ask_and_leave(&user, path, "none", body.clone(), Duration::from_millis(100)).await;
+        ask_and_leave(&user, "POST", path, "none", body.clone(), Duration::from_millis(100)).await;
     }
     settle(&app).await;
     let right = user.try_code("email", &user.email, &record, &code).await;

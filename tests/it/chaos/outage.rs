@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use countersign::config::Config;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::{
     cluster::Cluster,
+    leaving::ask_and_leave,
     proxy::{Proxy, Way},
 };
 use crate::harness::{Answer, TestApp, User};
@@ -17,19 +19,27 @@ const UNAVAILABLE: &str = "503 request.service_unavailable";
 
 /// A service whose database is `url`, and which waits for it no longer than a second.
 async fn start(url: String) -> TestApp {
+    start_waiting(url, 1000).await
+}
+
+async fn start_waiting(url: String, millis: u64) -> TestApp {
     TestApp::start_with(|config: &mut Config| {
         config.database.url = url;
         config.database.connections = 4;
-        config.database.acquire_timeout_ms = 1000;
-        config.database.timeout_ms = 1000;
+        config.database.acquire_timeout_ms = millis;
+        config.database.timeout_ms = millis;
     })
     .await
 }
 
-async fn start_behind(proxy: &Proxy, cluster: &Cluster) -> TestApp {
+fn behind(proxy: &Proxy, cluster: &Cluster) -> String {
     let mut url = url::Url::parse(&cluster.url).unwrap();
     url.set_port(Some(proxy.port)).unwrap();
-    start(url.into()).await
+    url.into()
+}
+
+async fn start_behind(proxy: &Proxy, cluster: &Cluster) -> TestApp {
+    start(behind(proxy, cluster)).await
 }
 
 async fn ask(app: &TestApp, path: &str) -> Answer {
@@ -128,7 +138,8 @@ async fn a_statement_that_waits_when_the_way_falls_silent_is_given_up_on_both_en
     let record = user.verify_password().await;
     let mut other = cluster.connect().await;
     other.execute(AssertSqlSafe(format!("begin; update users set name = 'x' where id = '{}'", user.id))).await.unwrap();
-    let change = user.call("POST", "/api/my-account/password", &record, json!({ "password": "entirely new, this one" }));
+    let change =
+        user.call("POST", "/api/my-account/password", &record, json!({ "password": "entirely new, this one" }));
     let silence = async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         proxy.set(Way::Silent);
@@ -147,6 +158,48 @@ async fn a_statement_that_waits_when_the_way_falls_silent_is_given_up_on_both_en
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let sql = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
     assert_eq!(app.number(sql).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_with_unknown_keys_do_not_wait_in_a_row_for_a_silent_database() {
+    let cluster = Cluster::start();
+    let proxy = Proxy::to(cluster.port()).await;
+    let app = start_behind(&proxy, &cluster).await;
+    let user = app.user().await;
+    proxy.set(Way::Silent);
+    let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(json!({ "alg": "ES256", "typ": "at+jwt", "kid": "somebody's" }));
+    let token = format!("{header}.{}.{}", part(json!({ "iss": app.app().urls.issuers[1] })), "A".repeat(86));
+    let stranger = user.with_token(token);
+    let start = Instant::now();
+    for answer in join_all((0..30).map(|_| stranger.get("/api/my-account"))).await {
+        answer.expect(UNAVAILABLE);
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    proxy.set(Way::Open);
+    stranger.get("/api/my-account").await.expect("401 auth.unauthorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_leave_while_a_transaction_begins_leave_none_open() {
+    let cluster = Cluster::start();
+    let proxy = Proxy::to(cluster.port()).await;
+    // So long that the database's own limit on idle transactions does not hide one.
+    let app = start_waiting(behind(&proxy, &cluster), 20_000).await;
+    let user = app.user().await;
+    let record = user.verify_password().await;
+    proxy.set(Way::Slow(Duration::from_millis(25)));
+    let body = json!({ "username": "renamed" });
+    let asks = (0..24).map(|number| {
+        let after = Duration::from_millis(60 + 15 * number);
+        ask_and_leave(&user, "PATCH", "/api/my-account", &record, body.clone(), after)
+    });
+    join_all(asks).await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    proxy.set(Way::Open);
+    let sql = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+    assert_eq!(app.number(sql).await, 0);
+    recovers(&user).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +253,8 @@ async fn a_read_only_database_takes_no_guess_and_opens_no_gate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_without_free_connections_passes_nobody_and_comes_back() {
     let cluster = Cluster::start();
-    cluster.run("create role service login; create database service owner service").await;
+    cluster.run("create role service login").await;
+    cluster.run("create database service owner service").await;
     let mut url = url::Url::parse(&cluster.url).unwrap();
     url.set_username("service").unwrap();
     url.set_path("service");

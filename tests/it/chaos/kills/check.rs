@@ -1,10 +1,6 @@
 //! The check after each restart: through HTTP, and into the database.
 
-use countersign::{
-    crypto::digest::record_key,
-    domain::id::RecordId,
-    storage::Db,
-};
+use countersign::{crypto::digest::record_key, domain::id::RecordId, storage::Db};
 use reqwest::Method;
 use serde_json::json;
 

@@ -8,7 +8,10 @@ mod load;
 mod mail;
 mod memory;
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use countersign::storage::{Db, PoolLimits};
 use futures_util::future::join_all;
@@ -110,6 +113,14 @@ async fn run(place: &Place, url: &str, mail: Mail, cluster: Option<&Cluster>) {
         }
         if kills_service {
             drop(service);
+            // Starting is a moment like any other.
+            if moments.below(3) == 0 {
+                let mut early =
+                    place.command(&["serve", "--config", "countersign.toml"]).stderr(Stdio::null()).spawn().unwrap();
+                tokio::time::sleep(Duration::from_millis(moments.below(400))).await;
+                early.kill().unwrap();
+                early.wait().unwrap();
+            }
             service = place.serve();
         } else {
             recover(&office, &service).await;
@@ -159,11 +170,8 @@ async fn recover(office: &Office, service: &crate::program::Service) {
 }
 
 async fn connect(url: &str) -> Db {
-    let limits = PoolLimits {
-        connections: 2,
-        acquire_timeout: Duration::from_secs(10),
-        timeout: Duration::from_secs(10),
-    };
+    let limits =
+        PoolLimits { connections: 2, acquire_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10) };
     Db::connect(url, limits).await.unwrap()
 }
 
