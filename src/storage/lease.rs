@@ -53,8 +53,15 @@ impl Plain for Postgres {
         sqlx::raw_sql(sql).execute(connection).await.map(drop)
     }
 
+    /// A server that has become read-only, or is about to end, is left: another may be in its place.
     fn survives(error: &sqlx::Error) -> bool {
-        matches!(error, sqlx::Error::RowNotFound | sqlx::Error::Database(_))
+        match error {
+            sqlx::Error::RowNotFound => true,
+            sqlx::Error::Database(error) => {
+                error.code().is_none_or(|code| code != "25006" && !code.starts_with("57P"))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -66,6 +73,8 @@ pub struct Lease<D: Plain> {
     until: Option<Instant>,
     /// A transaction was begun, and its end has not been heard of.
     is_open: bool,
+    /// A statement failed: PostgreSQL answers a `commit` after that with success, and has undone everything.
+    has_failed: bool,
     is_broken: bool,
 }
 
@@ -87,7 +96,7 @@ impl Patience {
 impl<D: Plain> Lease<D> {
     /// Of a connection whose statements may each take as long as `limit`, and its transaction, too.
     pub fn new(connection: PoolConnection<D>, limit: Option<Duration>) -> Self {
-        Self { connection: Some(connection), limit, until: None, is_open: false, is_broken: false }
+        Self { connection: Some(connection), limit, until: None, is_open: false, has_failed: false, is_broken: false }
     }
 
     /// The connection.
@@ -103,6 +112,7 @@ impl<D: Plain> Lease<D> {
     /// Takes note of what came of a statement.
     pub fn learn<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
         if let Err(error) = &outcome {
+            self.has_failed = true;
             self.is_broken |= !D::survives(error);
         }
         outcome
@@ -119,6 +129,9 @@ impl<D: Plain> Lease<D> {
     /// Ends the transaction.
     pub async fn commit(&mut self) -> sqlx::Result<()> {
         if self.is_open {
+            if self.has_failed {
+                return Err(sqlx::Error::Protocol("a statement of this transaction failed; nothing of it stays".to_owned()));
+            }
             self.run("commit").await?;
             self.is_open = false;
         }

@@ -229,6 +229,8 @@ async fn a_read_only_database_takes_no_guess_and_opens_no_gate() {
     let app = start(cluster.url.clone()).await;
     let user = app.user().await;
     let record = user.verify_password().await;
+    recovers(&user).await;
+    let before = connections(&cluster).await;
     let set = async |value: &str| {
         let mut connection = cluster.connect().await;
         // Outside of a transaction, and as the administrator of a database that has become read-only.
@@ -246,8 +248,29 @@ async fn a_read_only_database_takes_no_guess_and_opens_no_gate() {
             _ => assert_eq!(answer.gist(), UNAVAILABLE, "{name}"),
         }
     }
+    // It may be a server that another has taken the place of.
+    let after = connections(&cluster).await;
+    assert!(before.iter().any(|process| !after.contains(process)), "{before:?} are still in use");
     set("off").await;
     recovers(&user).await;
+}
+
+/// The database's processes that work for the service.
+async fn connections(cluster: &Cluster) -> Vec<i32> {
+    let sql = "select pid from pg_stat_activity where application_name = 'countersign'";
+    sqlx::query_scalar(sql).fetch_all(&mut cluster.connect().await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_in_which_something_failed_is_not_said_to_be_committed() {
+    let app = TestApp::start().await;
+    let version = app.number("select version from settings").await;
+    let mut session = app.write().await;
+    session.execute("update settings set version = version + 1", ()).await.unwrap();
+    session.execute("insert into chores (name, next_at) values ('x', null)", ()).await.unwrap_err();
+    session.commit().await.unwrap_err();
+    assert_eq!(app.number("select version from settings").await, version);
+    app.user().await.verify_password().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

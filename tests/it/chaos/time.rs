@@ -9,6 +9,7 @@ use std::{
 };
 
 use countersign::{
+    audit::chain,
     clock::{Clock, ManualClock},
     domain::time::Timestamp,
     server,
@@ -127,4 +128,29 @@ async fn a_service_does_not_start_at_a_time_its_database_has_seen_pass() {
     assert!(error.contains("--trust-clock"), "{error}");
     start(60_000, false).await.unwrap().stop().await;
     start(61_000, true).await.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_off_by_a_clock_that_was_ahead_is_done_once_it_is_right() {
+    let app = TestApp::start().await;
+    app.advance(YEAR);
+    let ids = crate::outbox::leave_waiting(&app, 1).await;
+    let mut session = app.write().await;
+    let (now, later) = (app.now(), app.now().plus(Duration::from_secs(600)));
+    countersign::storage::chores::claim(&mut session, "sweeping", now, later).await.unwrap();
+    session.commit().await.unwrap();
+    chain::catch_up(app.app()).await.unwrap();
+    app.clock.set(START);
+    let (config, options) = app.like_this_one();
+    let clock = Some(app.clock.clone() as Arc<dyn Clock>);
+    let again = server::start(config, server::Options { clock, trusts_clock: true, ..options }).await.unwrap();
+    crate::outbox::settle_delivered(&app, &ids).await;
+    let due = "select count(*) from chores where name = 'sweeping' and next_at <= 1795176000000";
+    assert_eq!(app.number(due).await, 1);
+    app.user().await.verify_password().await;
+    let checkpoints = app.number("select count(*) from audit_checkpoints").await;
+    while chain::extend(app.app()).await.unwrap() != chain::Extended::By(0) {}
+    chain::checkpoint(app.app(), false).await.unwrap();
+    assert_eq!(app.number("select count(*) from audit_checkpoints").await, checkpoints + 1);
+    again.stop().await;
 }
