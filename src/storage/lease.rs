@@ -57,9 +57,7 @@ impl Plain for Postgres {
     fn survives(error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::RowNotFound => true,
-            sqlx::Error::Database(error) => {
-                error.code().is_none_or(|code| code != "25006" && !code.starts_with("57P"))
-            }
+            sqlx::Error::Database(error) => error.code().is_none_or(|code| code != "25006" && !code.starts_with("57P")),
             _ => false,
         }
     }
@@ -130,7 +128,9 @@ impl<D: Plain> Lease<D> {
     pub async fn commit(&mut self) -> sqlx::Result<()> {
         if self.is_open {
             if self.has_failed {
-                return Err(sqlx::Error::Protocol("a statement of this transaction failed; nothing of it stays".to_owned()));
+                return Err(sqlx::Error::Protocol(
+                    "a statement of this transaction failed; nothing of it stays".to_owned(),
+                ));
             }
             self.run("commit").await?;
             self.is_open = false;

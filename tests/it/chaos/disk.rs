@@ -1,7 +1,7 @@
 //! The disk is full: refused with a code, never passed, and well again by itself.
 //!
 //! The limit on the size of files, set from outside while the program runs, stands for the full disk; so no special rights are
-//! needed. With COUNTERSIGN_CHAOS_SMALL_DISK naming a folder of a small file system, that one is filled up instead.
+//! needed. With `COUNTERSIGN_CHAOS_SMALL_DISK` naming a folder of a small file system, that one is filled up instead.
 
 use std::{
     io::Write,

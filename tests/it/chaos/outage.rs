@@ -68,8 +68,8 @@ async fn every_kind(user: &User<'_>, record: &str) -> Vec<(&'static str, Answer,
         }),
         timed("ready", Box::pin(ask(app, "/readyz"))),
     );
-    let (a, b, c, d, e, f, g) = answers;
-    vec![a, b, c, d, e, f, g]
+    let (account, right, wrong, code, token, gate, ready) = answers;
+    vec![account, right, wrong, code, token, gate, ready]
 }
 
 /// Nothing passes, in bounded time; the process lives and says that it is not ready.

@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use countersign::storage::{Db, PoolLimits};
+use countersign::{
+    clock::{Clock, SystemClock},
+    storage::{Db, PoolLimits},
+};
 use futures_util::future::join_all;
 
 use self::{load::Worker, mail::Mail, memory::Memory};
@@ -29,8 +32,8 @@ struct Moments(u64);
 impl Moments {
     fn new() -> Self {
         let given = std::env::var("COUNTERSIGN_CHAOS_SEED").ok().map(|text| text.parse().unwrap());
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let seed = given.unwrap_or(u64::from(now.subsec_nanos()) | 1);
+        let now = u64::try_from(SystemClock.now().0).unwrap();
+        let seed = given.unwrap_or(now | 1);
         println!("COUNTERSIGN_CHAOS_SEED={seed}");
         Self(seed)
     }
@@ -175,6 +178,10 @@ async fn connect(url: &str) -> Db {
     Db::connect(url, limits).await.unwrap()
 }
 
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap()
+}
+
 fn report(memories: &[Memory], mail: &Mail, (kills, of_database, cut_off): (usize, usize, usize), begun: Instant) {
     let sum = |of: fn(&Memory) -> i64| memories.iter().map(of).sum::<i64>();
     let (mails, again) = mail.counts();
@@ -185,8 +192,8 @@ fn report(memories: &[Memory], mail: &Mail, (kills, of_database, cut_off): (usiz
         sum(|memory| memory.password.changes),
         sum(|memory| memory.email.changes),
         sum(|memory| memory.suspended.changes),
-        sum(|memory| memory.tickets.len() as i64),
+        sum(|memory| count(memory.tickets.len())),
         sum(|memory| memory.guesses.iter().map(|(_, guesses)| guesses).sum()),
-        sum(|memory| memory.accepted.len() as i64),
+        sum(|memory| count(memory.accepted.len())),
     );
 }
