@@ -1,6 +1,6 @@
 //! Who is asking: the bearer token, checked before anything else (contract 2.1, D3).
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
     Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
@@ -14,6 +14,7 @@ use actix_web::{
 use super::client::Client;
 use crate::{
     app::App,
+    clock::LEEWAY,
     crypto::tokens::{self, Claims, Expectations, TokenProblem},
     domain::{
         id::{ApplicationId, SessionId},
@@ -24,9 +25,6 @@ use crate::{
     error::{Error, Result},
     storage::users::{self, Asked, CallerRow},
 };
-
-/// How far the clocks of nodes may differ.
-const LEEWAY: Duration = Duration::from_secs(5);
 
 /// A signed-in user with a valid token. A handler that takes it cannot be reached without one.
 #[derive(Clone)]

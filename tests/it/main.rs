@@ -8,6 +8,8 @@ mod audit;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod errors;
