@@ -40,6 +40,8 @@ mod races;
 #[cfg(test)]
 mod sending;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod sweeping;

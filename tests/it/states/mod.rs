@@ -1,0 +1,94 @@
+//! The state machine of records, guesses and locks against a model of it: whatever two people, their operators and the clock do, in
+//! whatever order, answers, rows and events are those the model says.
+//!
+//! `PROPTEST_CASES=2000 cargo test --test it states` runs for longer than the suite does.
+
+mod model;
+mod play;
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+
+use self::{
+    model::{Method, Tried},
+    play::Stage,
+};
+
+/// One call. `who` is one of two people; a record is counted back from the newest, whoever made it.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Password { who: usize, is_right: bool },
+    Send { who: usize, to: Address },
+    Guess { who: usize, record: usize, tried: Tried, is_elsewhere: bool },
+    Open { who: usize, record: usize, is_single_use: bool },
+    ChangePassword { who: usize, record: usize },
+    Bind { who: usize, record: usize, proof: usize, is_elsewhere: bool },
+    Remove { who: usize, record: usize, method: Method },
+    Suspend { who: usize, is_suspended: bool },
+    Reset { who: usize },
+    Wait { seconds: u64 },
+    /// What every change begins with, so that most sequences come to something.
+    Prove { who: usize, to: Address },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Address {
+    OwnEmail,
+    OwnPhone,
+    /// Of nobody, or of whoever bound it first.
+    Free(usize),
+    FreePhone,
+    Theirs,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = || prop_oneof![4 => Just(0_usize), 1 => Just(1)];
+    let record = || prop_oneof![4 => Just(0_usize), 2 => Just(1), 1 => 2..5_usize];
+    let rarely = || prop_oneof![7 => Just(false), 1 => Just(true)];
+    let address = || {
+        prop_oneof![
+            4 => Just(Address::OwnEmail),
+            2 => Just(Address::OwnPhone),
+            2 => (0..2_usize).prop_map(Address::Free),
+            1 => Just(Address::FreePhone),
+            1 => Just(Address::Theirs),
+        ]
+    };
+    let tried = || prop_oneof![6 => Just(Tried::Right), 5 => Just(Tried::Wrong), 1 => Just(Tried::Nothing)];
+    let method = || prop_oneof![Just(Method::Email), Just(Method::Phone)];
+    // Each side of every limit.
+    let seconds = || prop_oneof![
+        4 => prop::sample::select(vec![1_u64, 29, 30, 31]),
+        3 => prop::sample::select(vec![299, 300, 570, 599, 600]),
+        2 => prop::sample::select(vec![899, 900, 1800, 3599, 3600, 3601]),
+    ];
+    prop_oneof![
+        3 => (who(), any::<bool>()).prop_map(|(who, is_right)| Step::Password { who, is_right }),
+        3 => (who(), address()).prop_map(|(who, to)| Step::Send { who, to }),
+        5 => (who(), address()).prop_map(|(who, to)| Step::Prove { who, to }),
+        8 => (who(), record(), tried(), rarely()).prop_map(|(who, record, tried, is_elsewhere)| Step::Guess { who, record, tried, is_elsewhere }),
+        4 => (who(), record(), any::<bool>()).prop_map(|(who, record, is_single_use)| Step::Open { who, record, is_single_use }),
+        1 => (who(), record()).prop_map(|(who, record)| Step::ChangePassword { who, record }),
+        3 => (who(), record(), record(), rarely()).prop_map(|(who, record, proof, is_elsewhere)| Step::Bind { who, record, proof, is_elsewhere }),
+        1 => (who(), record(), method()).prop_map(|(who, record, method)| Step::Remove { who, record, method }),
+        1 => (who(), rarely()).prop_map(|(who, is_suspended)| Step::Suspend { who, is_suspended: !is_suspended }),
+        1 => who().prop_map(|who| Step::Suspend { who, is_suspended: false }),
+        1 => who().prop_map(|who| Step::Reset { who }),
+        4 => seconds().prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_is_what_the_model_says() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let stage = runtime.block_on(Stage::set());
+    let outcome = TestRunner::new(config)
+        .run(&prop::collection::vec(step(), 1..40), |steps| runtime.block_on(stage.play(&steps)));
+    if let Err(difference) = outcome {
+        panic!("{difference}");
+    }
+}
