@@ -38,6 +38,8 @@ mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod sending;

@@ -43,10 +43,20 @@ pub enum Address {
     Theirs,
 }
 
+fn who() -> impl Strategy<Value = usize> + Clone {
+    prop_oneof![4 => Just(0_usize), 1 => Just(1)]
+}
+
+fn rarely() -> impl Strategy<Value = bool> {
+    prop_oneof![7 => Just(false), 1 => Just(true)]
+}
+
+fn tried() -> impl Strategy<Value = Tried> {
+    prop_oneof![6 => Just(Tried::Right), 5 => Just(Tried::Wrong), 1 => Just(Tried::Nothing)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let who = || prop_oneof![4 => Just(0_usize), 1 => Just(1)];
     let record = || prop_oneof![4 => Just(0_usize), 2 => Just(1), 1 => 2..5_usize];
-    let rarely = || prop_oneof![7 => Just(false), 1 => Just(true)];
     let address = || {
         prop_oneof![
             4 => Just(Address::OwnEmail),
@@ -56,7 +66,6 @@ fn step() -> impl Strategy<Value = Step> {
             1 => Just(Address::Theirs),
         ]
     };
-    let tried = || prop_oneof![6 => Just(Tried::Right), 5 => Just(Tried::Wrong), 1 => Just(Tried::Nothing)];
     let method = || prop_oneof![Just(Method::Email), Just(Method::Phone)];
     // Each side of every limit.
     let seconds = || prop_oneof![
@@ -82,7 +91,6 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What seldom comes about by chance: the same again and again, and what follows a lock.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let who = || prop_oneof![4 => Just(0_usize), 1 => Just(1)];
     let wrong = |who| Step::Password { who, is_right: false };
     let fill = |step: Step, times: usize| std::iter::repeat_n(step, times);
     let edge = |seconds: Vec<u64>| prop::sample::select(seconds);
@@ -110,6 +118,12 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
             let change = Step::ChangePassword { who, record: usize::from(!is_proved) };
             fill(wrong(who), 4).chain([prove, change, Step::Password { who, is_right: true }]).collect()
         }),
+        3 => (who(), to(), prop::option::of(tried()), rarely()).prop_map(move |(who, to, tried, is_elsewhere)| {
+            let guess = tried.map(|tried| Step::Guess { who, record: 0, tried, is_elsewhere: false });
+            let bind = Step::Bind { who, record: 1, proof: 0, is_elsewhere };
+            let steps = [Step::Password { who, is_right: true }, Step::Send { who, to }];
+            steps.into_iter().chain(guess).chain([bind]).collect()
+        }),
         1 => (who(), edge(vec![1, 3600])).prop_map(move |(who, seconds)| {
             let right = Step::Password { who, is_right: true };
             fill(wrong(who), 4).chain([Step::Wait { seconds: 900 }, right, wrong(who), Step::Wait { seconds }, wrong(who)]).collect()
@@ -119,7 +133,7 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
 
 #[test]
 fn whatever_happens_in_whatever_order_is_what_the_model_says() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let stage = runtime.block_on(Stage::set());
