@@ -51,7 +51,8 @@ pub fn identifiers(data: &[u8]) {
         assert_eq!(key, email.key(), "the key of a key");
         assert_eq!(format!("{}@{}", email.local(), email.domain()), email.as_str());
         let shown = email.masked();
-        assert!(email.local().chars().count() < 2 || !shown.starts_with(email.local()), "the mask shows all");
+        let is_short = email.local().chars().count() < 2 || email.local().ends_with('*');
+        assert!(is_short || !shown.starts_with(email.local()), "the mask shows all");
         let _ = (email.is_deliverable(), BLOCKLIST.check(&email), format!("{email:?}"));
     }
     let phone = PhoneNumber::parse(text);

@@ -92,15 +92,16 @@ fn step() -> impl Strategy<Value = Step> {
 /// What seldom comes about by chance: the same again and again, and what follows a lock.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
     let wrong = |who| Step::Password { who, is_right: false };
+    let mostly_wrong = || prop_oneof![3 => Just(Tried::Wrong), 1 => Just(Tried::Right)];
     let fill = |step: Step, times: usize| std::iter::repeat_n(step, times);
     let edge = |seconds: Vec<u64>| prop::sample::select(seconds);
     let to = || prop_oneof![Just(Address::OwnEmail), Just(Address::Theirs), Just(Address::Free(0)), Just(Address::OwnPhone)];
     prop_oneof![
         8 => step().prop_map(|step| vec![step]),
         2 => (who(), 2..6_usize).prop_map(move |(who, times)| fill(wrong(who), times).collect()),
-        2 => (who(), to(), 2..6_usize).prop_map(move |(who, to, times)| {
-            let guess = Step::Guess { who, record: 0, tried: Tried::Wrong, is_elsewhere: false };
-            std::iter::once(Step::Send { who, to }).chain(fill(guess, times)).collect()
+        2 => (who(), to(), prop::collection::vec(mostly_wrong(), 2..6)).prop_map(move |(who, to, tries)| {
+            let guesses = tries.into_iter().map(|tried| Step::Guess { who, record: 0, tried, is_elsewhere: false });
+            std::iter::once(Step::Send { who, to }).chain(guesses).collect()
         }),
         2 => (to(), 2..10_usize, any::<bool>()).prop_map(move |(to, times, is_in_turns)| {
             let send = |number: usize| Step::Send { who: if is_in_turns { number % 2 } else { 0 }, to };
