@@ -52,10 +52,34 @@ fn tests() -> BTreeSet<String> {
 
 /// The requirements of the chapters of ASVS 5.0.0 that the table is about: how many each section has.
 const SECTIONS: &[(&str, usize)] = &[
-    ("6.1", 3), ("6.2", 12), ("6.3", 8), ("6.4", 6), ("6.5", 8), ("6.6", 4), ("6.7", 2), ("6.8", 4),
-    ("7.1", 3), ("7.2", 4), ("7.3", 2), ("7.4", 5), ("7.5", 3), ("7.6", 2), ("9.1", 3), ("9.2", 4),
-    ("11.1", 4), ("11.2", 5), ("11.3", 5), ("11.4", 4), ("11.5", 2), ("11.6", 2), ("11.7", 2),
-    ("16.1", 1), ("16.2", 5), ("16.3", 4), ("16.4", 3), ("16.5", 4),
+    ("6.1", 3),
+    ("6.2", 12),
+    ("6.3", 8),
+    ("6.4", 6),
+    ("6.5", 8),
+    ("6.6", 4),
+    ("6.7", 2),
+    ("6.8", 4),
+    ("7.1", 3),
+    ("7.2", 4),
+    ("7.3", 2),
+    ("7.4", 5),
+    ("7.5", 3),
+    ("7.6", 2),
+    ("9.1", 3),
+    ("9.2", 4),
+    ("11.1", 4),
+    ("11.2", 5),
+    ("11.3", 5),
+    ("11.4", 4),
+    ("11.5", 2),
+    ("11.6", 2),
+    ("11.7", 2),
+    ("16.1", 1),
+    ("16.2", 5),
+    ("16.3", 4),
+    ("16.4", 3),
+    ("16.5", 4),
 ];
 
 #[test]
@@ -187,4 +211,24 @@ async fn where_the_database_fails_nothing_passes_and_nothing_is_told() {
     assert_eq!(user.get("/api/my-account").await.json()["username"], user.username.as_str());
     user.call("PATCH", "/api/my-account", &record, name).await.expect("200");
     user.try_code("email", &user.email, &sent, &code).await.expect("200");
+}
+
+/// The Kelvin sign is a `K` to the eye and to Unicode, and another letter to a mail server.
+#[tokio::test]
+async fn an_address_that_only_looks_like_another_proves_nothing_about_it() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let (own, free) = (format!("kim.{}@example.com", user.id), format!("kate.{}@example.com", user.id));
+    let mut session = app.write().await;
+    countersign::storage::users::set_email(&mut session, &user.id, Some(&own), Some(&own), app.now()).await.unwrap();
+    session.commit().await.unwrap();
+    let [like_own, like_free] = [&own, &free].map(|address| address.replacen('k', "\u{212A}", 1));
+    let proof = user.verify_code("email", &like_own).await;
+    let answer = user.call("PATCH", "/api/my-account", &proof, json!({ "username": "passes" })).await;
+    answer.expect("401 verification_record.permission_denied");
+    let record = user.verify_password().await;
+    let proof = user.verify_code("email", &like_free).await;
+    let body = json!({ "email": free, "newIdentifierVerificationRecordId": proof });
+    let answer = user.call("POST", "/api/my-account/primary-email", &record, body).await;
+    answer.expect("400 verification_record.not_found");
 }

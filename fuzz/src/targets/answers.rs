@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{LazyLock, Mutex, PoisonError, atomic::{AtomicI64, Ordering}},
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -111,7 +114,13 @@ fn message(kind: Kind) -> Message {
         to: if kind == Kind::Sms { "+15005550006" } else { "ada@example.com" }.to_owned(),
         template: Template::UserPermissionValidation,
         rendered: Rendered { subject: Some("Code".to_owned()), text: "481516".to_owned(), html: None },
-        payload: Payload { code: Some("481516".to_owned()), locale: Locale::En, ui_locales: None, application: None, user: None },
+        payload: Payload {
+            code: Some("481516".to_owned()),
+            locale: Locale::En,
+            ui_locales: None,
+            application: None,
+            user: None,
+        },
         ip: None,
     }
 }

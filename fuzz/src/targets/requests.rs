@@ -127,9 +127,25 @@ pub fn requests(data: &[u8]) {
         }
     }
     // Whoever was deleted, suspended or signed out comes back as somebody else.
-    let look = format!("GET /api/my-account HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n", words[0]);
+    let look = format!(
+        "GET /api/my-account HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+        words[0]
+    );
     if data.len().is_multiple_of(16) && !exchange(service.address, look.as_bytes()).starts_with(b"HTTP/1.1 200") {
-        let application = match service.runtime.block_on(async { service.running.app.db.read().await?.fetch_optional::<(String,)>("select id from applications where id = $1 and is_management", (&service.application,)).await.map_err(countersign::error::Error::from) }) {
+        let application = match service.runtime.block_on(async {
+            service
+                .running
+                .app
+                .db
+                .read()
+                .await?
+                .fetch_optional::<(String,)>(
+                    "select id from applications where id = $1 and is_management",
+                    (&service.application,),
+                )
+                .await
+                .map_err(countersign::error::Error::from)
+        }) {
             Ok(Some(_)) => service.application.clone(),
             _ => service.runtime.block_on(application(&service.running)),
         };
@@ -151,10 +167,6 @@ fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 
 fn statuses(answer: &[u8]) -> impl Iterator<Item = u16> {
     let text = String::from_utf8_lossy(answer).into_owned();
-    let found: Vec<u16> = text
-        .split("HTTP/1.1 ")
-        .skip(1)
-        .filter_map(|rest| rest.get(..3)?.parse().ok())
-        .collect();
+    let found: Vec<u16> = text.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect();
     found.into_iter()
 }

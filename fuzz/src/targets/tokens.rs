@@ -56,7 +56,10 @@ pub fn tokens(data: &[u8]) {
     let (issuers, audiences) = (&*world.issuers, &*world.audiences);
     let expected = Expectations { issuers, audiences, now: NOW, leeway: Duration::from_secs(5) };
     let _ = (jws::header(&text), jws::claimed_issuer(&text));
-    for found in [tokens::verify(&world.ring, &text, &expected).is_ok(), matches!(tokens::verify_own(&world.ring, &text, &expected), Ok(Some(_)))] {
+    for found in [
+        tokens::verify(&world.ring, &text, &expected).is_ok(),
+        matches!(tokens::verify_own(&world.ring, &text, &expected), Ok(Some(_))),
+    ] {
         assert!(!found || text == world.token, "a token that nobody signed is believed: {text}");
     }
 }

@@ -36,7 +36,8 @@ use super::choice;
 /// Nobody but a trusted proxy is believed, and no address comes from nowhere.
 pub fn forwarded(data: &[u8]) {
     let (peer, data) = choice(data);
-    let peer: IpAddr = ["203.0.113.9", "10.0.0.1", "::ffff:10.0.0.1", "fd00::1", "2001:db8::1"][peer % 5].parse().unwrap();
+    let peer: IpAddr =
+        ["203.0.113.9", "10.0.0.1", "::ffff:10.0.0.1", "fd00::1", "2001:db8::1"][peer % 5].parse().unwrap();
     let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
     let lines = data.split(|byte| *byte == b'\n');
     let client = behind_proxies(peer, lines, &trusted);
@@ -61,7 +62,9 @@ fn refused<T>(outcome: Result<T, Error>) -> Option<T> {
     }
 }
 
-fn extract<T: FromRequest<Error = Error, Future = std::future::Ready<Result<T, Error>>>>(request: &HttpRequest) -> Option<T> {
+fn extract<T: FromRequest<Error = Error, Future = std::future::Ready<Result<T, Error>>>>(
+    request: &HttpRequest,
+) -> Option<T> {
     refused(T::from_request(request, &mut Payload::None).into_inner())
 }
 

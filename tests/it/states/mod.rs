@@ -19,18 +19,55 @@ use self::{
 /// One call. `who` is one of two people; a record is counted back from the newest, whoever made it.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    Password { who: usize, is_right: bool },
-    Send { who: usize, to: Address },
-    Guess { who: usize, record: usize, tried: Tried, is_elsewhere: bool },
-    Open { who: usize, record: usize, is_single_use: bool },
-    ChangePassword { who: usize, record: usize },
-    Bind { who: usize, record: usize, proof: usize, is_elsewhere: bool },
-    Remove { who: usize, record: usize, method: Method },
-    Suspend { who: usize, is_suspended: bool },
-    Reset { who: usize },
-    Wait { seconds: u64 },
+    Password {
+        who: usize,
+        is_right: bool,
+    },
+    Send {
+        who: usize,
+        to: Address,
+    },
+    Guess {
+        who: usize,
+        record: usize,
+        tried: Tried,
+        is_elsewhere: bool,
+    },
+    Open {
+        who: usize,
+        record: usize,
+        is_single_use: bool,
+    },
+    ChangePassword {
+        who: usize,
+        record: usize,
+    },
+    Bind {
+        who: usize,
+        record: usize,
+        proof: usize,
+        is_elsewhere: bool,
+    },
+    Remove {
+        who: usize,
+        record: usize,
+        method: Method,
+    },
+    Suspend {
+        who: usize,
+        is_suspended: bool,
+    },
+    Reset {
+        who: usize,
+    },
+    Wait {
+        seconds: u64,
+    },
     /// What every change begins with, so that most sequences come to something.
-    Prove { who: usize, to: Address },
+    Prove {
+        who: usize,
+        to: Address,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +105,13 @@ fn step() -> impl Strategy<Value = Step> {
     };
     let method = || prop_oneof![Just(Method::Email), Just(Method::Phone)];
     // Each side of every limit.
-    let seconds = || prop_oneof![
-        4 => prop::sample::select(vec![1_u64, 29, 30, 31]),
-        3 => prop::sample::select(vec![299, 300, 570, 599, 600]),
-        2 => prop::sample::select(vec![899, 900, 1800, 3599, 3600, 3601]),
-    ];
+    let seconds = || {
+        prop_oneof![
+            4 => prop::sample::select(vec![1_u64, 29, 30, 31]),
+            3 => prop::sample::select(vec![299, 300, 570, 599, 600]),
+            2 => prop::sample::select(vec![899, 900, 1800, 3599, 3600, 3601]),
+        ]
+    };
     prop_oneof![
         3 => (who(), any::<bool>()).prop_map(|(who, is_right)| Step::Password { who, is_right }),
         3 => (who(), address()).prop_map(|(who, to)| Step::Send { who, to }),
@@ -95,7 +134,8 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
     let mostly_wrong = || prop_oneof![3 => Just(Tried::Wrong), 1 => Just(Tried::Right)];
     let fill = |step: Step, times: usize| std::iter::repeat_n(step, times);
     let edge = |seconds: Vec<u64>| prop::sample::select(seconds);
-    let to = || prop_oneof![Just(Address::OwnEmail), Just(Address::Theirs), Just(Address::Free(0)), Just(Address::OwnPhone)];
+    let to =
+        || prop_oneof![Just(Address::OwnEmail), Just(Address::Theirs), Just(Address::Free(0)), Just(Address::OwnPhone)];
     prop_oneof![
         8 => step().prop_map(|step| vec![step]),
         2 => (who(), 2..6_usize).prop_map(move |(who, times)| fill(wrong(who), times).collect()),
@@ -110,6 +150,14 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
         1 => (who(), edge(vec![1, 898, 899, 900]), edge(vec![1799, 1800])).prop_map(move |(who, first, second)| {
             let wait = |seconds| Step::Wait { seconds };
             fill(wrong(who), 4).chain([wait(first), wrong(who), wait(second), wrong(who)]).collect()
+        }),
+        2 => (who(), to(), edge(vec![299, 300, 599, 600]), any::<bool>()).prop_map(move |(who, to, seconds, is_right)| {
+            let wrong = Step::Guess { who, record: 0, tried: Tried::Wrong, is_elsewhere: false };
+            let right = Step::Guess { who, record: 0, tried: Tried::Right, is_elsewhere: false };
+            let tries = if is_right { vec![right] } else { vec![wrong, wrong, wrong, right] };
+            let wait = Step::Wait { seconds: if is_right { seconds } else { 1 } };
+            let open = Step::Open { who, record: 0, is_single_use: false };
+            [Step::Send { who, to }, wait].into_iter().chain(tries).chain([open]).collect()
         }),
         1 => (who(), edge(vec![3599, 3600])).prop_map(move |(who, seconds)| {
             fill(wrong(who), 3).chain([Step::Wait { seconds }, wrong(who), wrong(who)]).collect()

@@ -267,7 +267,8 @@ impl Play<'_> {
         let app = actix_web::App::new().app_data(self.stage.app.running.app.clone());
         let scope = web::scope("/once").wrap(from_fn(authenticate)).route("", web::post().to(once));
         let service = init_service(app.service(scope)).await;
-        let request = TestRequest::post().uri("/once").insert_header(("verification-id", self.secrets[index].0.as_str()));
+        let request =
+            TestRequest::post().uri("/once").insert_header(("verification-id", self.secrets[index].0.as_str()));
         let request = request.insert_header(("authorization", format!("Bearer {}", self.users[who].token)));
         let response = actix_web::test::call_service(&service, request.to_request()).await;
         let status = response.status().as_u16();
@@ -294,10 +295,12 @@ impl Play<'_> {
             let sql = "select id_hash, guesses, verified_at, spent_at, revoked_at from verification_records
                        where user_id = $1";
             let rows: Vec<Row> = session.fetch_all(sql, (&user.id,)).await.unwrap();
-            found.extend(rows.into_iter().map(|(hash, guesses, verified, spent, revoked)| {
-                (hash, (who, guesses, verified, spent, revoked))
-            }));
-            let sql = "select locked_until, locks, failures_in_a_row from guess_guards where user_id = $1 and method = $2";
+            found.extend(
+                rows.into_iter()
+                    .map(|(hash, guesses, verified, spent, revoked)| (hash, (who, guesses, verified, spent, revoked))),
+            );
+            let sql =
+                "select locked_until, locks, failures_in_a_row from guess_guards where user_id = $1 and method = $2";
             for method in [Method::Password, Method::Email, Method::Phone] {
                 let name = ["password", "email_code", "phone_code"][method as usize];
                 let guard: Option<(i64, i64, i64)> = session.fetch_optional(sql, (&user.id, name)).await.unwrap();
