@@ -65,6 +65,7 @@ async fn application(running: &Running) -> ApplicationId {
         allow_token_exchange: true,
         oidc_client_metadata: Default::default(),
         custom_data: Default::default(),
+        client_settings: Default::default(),
         created_at: app.now(),
     };
     let mut session = app.db.write().await.unwrap();
