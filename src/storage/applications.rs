@@ -162,6 +162,13 @@ pub async fn add_secret(
     session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
 }
 
+/// Whether there is an application with that id that keeps no secret, being of one of these types.
+pub async fn is_public(session: &mut Session, id: &ApplicationId, types: [&str; 2]) -> sqlx::Result<bool> {
+    let sql = "select count(*) from applications where id = $1 and type in ($2, $3)";
+    let [one, other] = types;
+    Ok(session.fetch_value::<i64>(sql, (id, one, other)).await? > 0)
+}
+
 /// Whether that digest is one of the application's living secrets.
 pub async fn has_secret(
     session: &mut Session,

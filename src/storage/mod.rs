@@ -11,6 +11,7 @@ mod db;
 pub mod directory;
 pub mod guesses;
 pub mod keys;
+mod lease;
 pub mod outbox;
 pub mod records;
 pub mod refresh_tokens;

@@ -1,6 +1,10 @@
 //! The outermost layer: request id, flood limits, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error as ActixError, HttpMessage, HttpResponse, ResponseError,
@@ -58,7 +62,9 @@ pub async fn edge(
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
 
-    let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)) {
+    let mut response = if let Some(error) =
+        refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app))
+    {
         let answer = refusal(&request, error);
         request.into_response(answer)
     } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
@@ -134,6 +140,15 @@ fn oversized(request: &ServiceRequest, limits: &LimitsConfig) -> Option<Error> {
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     (bytes > limits.header_bytes).then(|| Code::HeadersTooLarge.into())
+}
+
+/// Nothing that depends on the time is answered by a clock that was set.
+fn untimely(request: &ServiceRequest, app: &App) -> Option<Error> {
+    if app.clock.is_sound() || matches!(request.path(), "/healthz" | "/metrics") {
+        return None;
+    }
+    tracing::error!("the machine's clock was set while this process ran; set it right, or start the service again");
+    Some(Code::Unavailable.refuse().retry_after(Duration::from_secs(60)).into())
 }
 
 /// The method's name for metrics: clients may send any word, and each would begin a series of its own.
