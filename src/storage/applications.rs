@@ -69,6 +69,14 @@ impl Application {
         self.lists("postLogoutRedirectUris", uri)
     }
 
+    /// Whether pages of that origin are its own: those of the URIs users come back to.
+    #[must_use]
+    pub fn has_origin(&self, origin: &url::Origin) -> bool {
+        let lists = ["redirectUris", "postLogoutRedirectUris"].map(|member| self.oidc_client_metadata.get(member));
+        let mut uris = lists.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+        origin.is_tuple() && uris.any(|uri| url::Url::parse(uri).is_ok_and(|uri| uri.origin() == *origin))
+    }
+
     fn lists(&self, member: &str, uri: &str) -> bool {
         let list = self.oidc_client_metadata.get(member).and_then(Value::as_array);
         list.is_some_and(|list| list.iter().any(|one| one.as_str() == Some(uri)))

@@ -140,6 +140,17 @@ pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<
     judged(app, || tokens::verify(&app.keys, token, &expected)).await
 }
 
+/// The user a token of ours speaks for, and what it says: for what needs no account centre. A token that is bound to a key is of no
+/// use here without a proof.
+pub async fn holder(app: &App, headers: &HeaderMap) -> Result<(User, Arc<Claims>)> {
+    let claims = own_claims(app, bearer(headers)?, std::slice::from_ref(&app.urls.account_audience)).await?;
+    if claims.cnf.is_some() {
+        return Err(Code::Unauthorized.into());
+    }
+    let found = by_own_token(app, &claims).await?;
+    Ok((found.row.user, claims))
+}
+
 /// A key this node does not know may be new: the keys are read again, and the token is judged once more.
 async fn judged<T>(app: &App, judge: impl Fn() -> Result<T, TokenProblem>) -> Result<T> {
     match judge() {

@@ -206,11 +206,14 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
     Some(answer)
 }
 
+/// Pages where users sign out: nothing for scripts of others.
+const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
+
 /// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), and the mailbox, where any page
 /// in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox";
+    let is_ours = path.starts_with("/api/") || path == "/mailbox" || SIGN_OUT.contains(&path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }
 
