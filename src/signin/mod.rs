@@ -4,6 +4,7 @@ pub mod clients;
 mod discovery;
 pub mod entering;
 mod grants;
+pub mod hosted;
 pub mod issue;
 pub mod redirecting;
 mod token;
@@ -18,5 +19,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(discovery::oidc_document)
         .service(discovery::root_document)
         .service(discovery::root_jwks)
-        .service(discovery::oidc_jwks);
+        .service(discovery::oidc_jwks)
+        .configure(hosted::routes);
 }
