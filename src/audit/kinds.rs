@@ -61,6 +61,26 @@ pub const ALL: &[Kind] = &[
     other("subject_token.created", &[], "A ticket for a token of the user was handed out."),
     other("token.exchanged", &["scope"], "A subject token was redeemed for an access token; a session began."),
     owner("user.signed_up", &["connection"], "An address that had no account was proved: an account was made."),
+    other(
+        "sign_in.code_sent",
+        &["connection", "to", "isLink", "isAgain", "isWithheld"],
+        "A code to sign in was asked for; withheld where nobody may sign in with it.",
+    ),
+    other(
+        "sign_in.code_checked",
+        &["connection", "identifier"],
+        "A code to sign in was shown and found right; it was not used.",
+    ),
+    other(
+        "sign_in.failed",
+        &["connection", "identifier", "reason"],
+        "A code or link to sign in was judged and found wrong.",
+    ),
+    other(
+        "sign_in.locked",
+        &["connection", "identifier"],
+        "That failure was one too many for the address, from that client.",
+    ),
     owner("sign_in.succeeded", &["connection", "scope"], "The user signed in; a session began."),
     other("token.issued", &["scope"], "An application got a token of its own, with its credentials."),
     other("session.started", &["by"], "A session began without a subject token, on the command line."),

@@ -77,6 +77,7 @@ refusals! {
     CodeEmailMismatch 400 "verification_code.email_mismatch" "The code was sent to another e-mail address."
     CodeExpired 400 "verification_code.expired" "The code has expired; ask for a new one."
     CodeExceedMaxTry 400 "verification_code.exceed_max_try" "The code was tried too often; ask for a new one."
+    TooManySignIns 429 "sign_in.too_many_attempts" "Too many wrong codes for this address; try again later."
     CodeMismatch 400 "verification_code.code_mismatch" "The code is not right."
 
     // The account centre

@@ -1,11 +1,13 @@
 //! Where bearer tokens come from: grants, keys, discovery. A later sign-in method is a file here.
 
 pub mod clients;
+pub mod codes;
 mod discovery;
 pub mod entering;
 mod grants;
 pub mod hosted;
 pub mod issue;
+pub mod limits;
 pub mod redirecting;
 mod token;
 

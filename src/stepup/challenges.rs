@@ -87,7 +87,7 @@ pub async fn send(
     };
     records::add(&mut session, row).await?;
     let useless_at = record.created_at.plus(life_of_both);
-    post::store(app, &mut session, &message, &caller.user.id, useless_at, true).await?;
+    post::store(app, &mut session, &message, Some(&caller.user.id), useless_at, true).await?;
     let client = caller.client.network_text();
     let counted = budgets::count(app, &mut session, target.kind(), &target.key, &client, record.created_at).await?;
     let data = json!({ "method": target.method.name(), "purpose": purpose.name(), "to": target.masked });
@@ -152,8 +152,12 @@ fn compose(
     );
     let kind = target.kind();
     let user = &caller.user;
-    let values =
-        Values { code: Some(code), minutes: life.as_secs().div_ceil(60), user: user.name.as_deref(), time: None };
+    let values = Values {
+        code: Some(code),
+        minutes: life.as_secs().div_ceil(60),
+        user: user.name.as_deref(),
+        ..Values::default()
+    };
     let is_email = kind == Kind::Email;
     let about_user = json!({
         "id": user.id, "avatar": user.avatar, "name": user.name, "primaryEmail": user.primary_email,

@@ -11,8 +11,8 @@ pub struct NewMessage<'a> {
     pub kind: &'static str,
     /// The template's name.
     pub template: &'static str,
-    /// Whom it concerns.
-    pub user: &'a UserId,
+    /// Whom it concerns, where that is known.
+    pub user: Option<&'a UserId>,
     /// Recipient and body, sealed.
     pub sealed: &'a [u8],
     /// Creation.
@@ -21,15 +21,19 @@ pub struct NewMessage<'a> {
     pub next_attempt_at: Timestamp,
     /// When it is no longer worth sending.
     pub expires_at: Timestamp,
+    /// Set for a message that nobody is to get.
+    pub given_up_at: Option<Timestamp>,
 }
 
 /// Adds a message.
 pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result<()> {
     let sql =
-        "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at)
-               values ($1, $2, $3, $4, $5, 0, $6, $7, $8)";
-    let NewMessage { id, kind, template, user, sealed, now, next_attempt_at, expires_at } = message;
-    session.execute(sql, (id, kind, template, user, sealed, now, next_attempt_at, expires_at)).await.map(drop)
+        "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at,
+                 given_up_at)
+               values ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)";
+    let NewMessage { id, kind, template, user, sealed, now, next_attempt_at, expires_at, given_up_at } = message;
+    let params = (id, kind, template, user, sealed, now, next_attempt_at, expires_at, given_up_at);
+    session.execute(sql, params).await.map(drop)
 }
 
 /// A message that is due.

@@ -1,0 +1,557 @@
+//! Codes and links that sign somebody in: sent, sent again, judged, used (contract `auth0.md` 1.5, 1.6; `security.md`, invariants 1 and 2).
+//!
+//! A start says nothing of whether there is an account, neither by its answer nor by the time it takes: what nobody may use is
+//! written down like everything else, and is not sent.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    entering::{self, Proved},
+    limits::Bucket,
+};
+use crate::{
+    app::App,
+    audit::{self, Actor},
+    crypto::digest::digest,
+    domain::{
+        application::Connection,
+        id::{pick, random_text},
+        identifier::{E164, EmailAddress},
+        message::{Kind, Message, Payload, Template},
+        refusal::Code,
+        settings::Settings,
+        time::Timestamp,
+        user::User,
+    },
+    error::Result,
+    post::{self, budgets},
+    stepup::sends,
+    storage::{
+        Session,
+        applications::Application,
+        sign_in_codes::{self as rows, NewSignInCode, SignInCode},
+        users,
+    },
+    texts::{self, Values},
+    web::client::{Client, Languages},
+};
+
+/// Where a code goes, in canonical form.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// Through which connection.
+    pub connection: Connection,
+    /// What two spellings of the same address share: the e-mail key, or E.164 digits.
+    pub key: String,
+    /// As it was given; a phone with its plus sign.
+    pub spelling: String,
+    /// Where the message is sent.
+    pub to: String,
+    /// For the audit log.
+    pub masked: String,
+}
+
+impl Address {
+    /// An e-mail address mail can be sent to, or `+` and the 1 to 15 digits of a number that can be called.
+    #[must_use]
+    pub fn parse(connection: Connection, text: &str) -> Option<Self> {
+        match connection {
+            Connection::Email => {
+                let address = EmailAddress::parse(text).ok()?;
+                let is_good = address.is_deliverable() && !address.exceeds_column();
+                is_good.then(|| Self {
+                    connection,
+                    key: address.key(),
+                    spelling: address.as_str().to_owned(),
+                    to: address.as_str().to_owned(),
+                    masked: address.masked(),
+                })
+            }
+            Connection::Sms => {
+                let number = text.strip_prefix('+').filter(|digits| digits.len() <= 15).and_then(E164::of)?;
+                let plus = number.plus();
+                Some(Self {
+                    connection,
+                    key: number.as_str().to_owned(),
+                    spelling: plus.clone(),
+                    to: plus,
+                    masked: number.masked(),
+                })
+            }
+        }
+    }
+}
+
+/// Who may use a code.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// Whoever names the application and the address.
+    Named,
+    /// Whoever shows the secret with this SHA-256, which only one browser or client has: nobody else can burn the code.
+    Held(&'a [u8]),
+}
+
+/// What a message carries.
+#[derive(Clone, Debug)]
+pub enum Carries {
+    /// A code.
+    Code,
+    /// A code, and a link that does the same.
+    CodeAndLink {
+        /// What the link's authorization is to use, checked.
+        auth_params: Map<String, Value>,
+    },
+}
+
+/// A request for a code.
+pub struct Ask<'a> {
+    /// Into which application.
+    pub application: &'a Application,
+    /// Where to.
+    pub address: &'a Address,
+    /// For whom.
+    pub holder: Holder<'a>,
+    /// What is sent.
+    pub carries: Carries,
+    /// Whether an address without an account may get one, where sign-ups are on.
+    pub allows_sign_up: bool,
+    /// SHA-256 of a secret of the browser that asks, for links that open in that browser only.
+    pub browser_hash: Option<&'a [u8]>,
+    /// From where.
+    pub client: &'a Client,
+    /// The application showed a secret and speaks for others: its own address is not counted.
+    pub is_back_end: bool,
+    /// In which language.
+    pub languages: &'a Languages,
+}
+
+/// A code that is on its way, as far as anybody is told.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Of its row.
+    pub id: String,
+    /// When it is worthless.
+    pub expires_at: Timestamp,
+}
+
+/// Sends a code, or the same one again (contract P2): nothing of the channel is waited for.
+///
+/// # Errors
+/// `429 request.message_rate_limited` with the time to wait; `501 connector.not_found`; `422 request.message_country_not_served`;
+/// `400 connector.rate_limit_exceeded` while a day's budget of text messages is used up.
+pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
+    let address = ask.address;
+    let kind = address.connection.kind();
+    post::require_channel(app, kind)?;
+    if kind == Kind::Sms {
+        budgets::require_served(app, &address.key)?;
+    }
+    let settings = app.reload_settings().await?;
+    let now = app.now();
+
+    let mut session = app.db.write().await?;
+    sends::count_anonymous(app, &mut session, &sender(&ask), &address.key, now).await?;
+    let previous = match ask.holder {
+        Holder::Named => {
+            let (application, connection) = (&ask.application.id, address.connection.name());
+            rows::find_named(&mut session, application, connection, &address.key).await?
+        }
+        Holder::Held(hash) => rows::find_held(&mut session, hash).await?,
+    };
+    let again = previous.as_ref().filter(|row| may_repeat(app, row, &ask, now));
+    let sent = match again {
+        Some(row) => repeat(app, &mut session, row, &ask).await?,
+        None => begin(app, &mut session, previous.as_ref(), &ask, now).await?,
+    };
+    let is_welcome = is_welcome(app, &mut session, &settings, &ask).await?;
+    let message = compose(app, &settings, &ask, &sent, now);
+    if is_welcome {
+        post::store(app, &mut session, &message, None, sent.expires_at, false).await?;
+    } else {
+        post::withhold(app, &mut session, &message, sent.expires_at).await?;
+    }
+    let client = ask.client.network_text();
+    let client = (!ask.is_back_end).then_some(client.as_str());
+    if let Err(used_up) = budgets::try_count(app, &mut session, kind, &address.key, client, now).await? {
+        let refusal = used_up.refusal(now);
+        let code = if used_up.is_daily { Code::ConnectorRateLimited } else { refusal.code };
+        return Err(crate::domain::refusal::Refusal { code, ..refusal }.into());
+    }
+    let data = json!({
+        "connection": address.connection.name(), "to": address.masked, "isLink": matches!(ask.carries, Carries::CodeAndLink { .. }),
+        "isAgain": again.is_some(), "isWithheld": !is_welcome,
+    });
+    audit::write(app, &mut session, "sign_in.code_sent", actor(&ask), data).await?;
+    session.commit().await?;
+    app.outbox.notify_waiters();
+    Ok(sent)
+}
+
+fn actor<'a>(ask: &Ask<'a>) -> Actor<'a> {
+    Actor { user: None, application: Some(&ask.application.id), client: Some(ask.client) }
+}
+
+/// Whom the gap between two messages is kept for. Each holder has its own, so that no stranger keeps it waiting.
+fn sender(ask: &Ask<'_>) -> String {
+    match ask.holder {
+        Holder::Named => format!("application {}", ask.application.id),
+        Holder::Held(hash) => format!("holder {}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+    }
+}
+
+/// Inside the first two thirds of its life a code is sent again, as long as it can be used.
+fn may_repeat(app: &App, row: &SignInCode, ask: &Ask<'_>, now: Timestamp) -> bool {
+    let third = row.expires_at.since(row.created_at) / 3;
+    now < row.expires_at.minus(third) && is_usable(app, row, ask)
+}
+
+/// Whether the row is for what is asked, and its code can still be guessed.
+fn is_usable(app: &App, row: &SignInCode, ask: &Ask<'_>) -> bool {
+    let tries = i64::from(app.config.sign_in.of(ask.address.connection).tries);
+    let is_same = row.application_id == ask.application.id
+        && row.connection == ask.address.connection.name()
+        && row.identifier == ask.address.key;
+    is_same && row.used_at.is_none() && row.replaced_at.is_none() && row.guesses < tries
+}
+
+async fn repeat(app: &App, session: &mut Session, row: &SignInCode, ask: &Ask<'_>) -> Result<Sent> {
+    if let Carries::CodeAndLink { auth_params } = &ask.carries {
+        let hash = digest(app.sign_in_codes.link(&row.id).as_bytes());
+        rows::set_link(session, &row.id, &hash, ask.browser_hash, auth_params.clone()).await?;
+    }
+    Ok(Sent { id: row.id.clone(), expires_at: row.expires_at })
+}
+
+/// A new code takes the place of the one before, and the guesses that were made of that one are counted on. Only when they were used
+/// up, or the code was too old, does the new one begin with none: it is another code, and `Bucket::failures` counts on.
+async fn begin(
+    app: &App,
+    session: &mut Session,
+    previous: Option<&SignInCode>,
+    ask: &Ask<'_>,
+    now: Timestamp,
+) -> Result<Sent> {
+    let carried = previous.filter(|row| row.expires_at > now && is_usable(app, row, ask)).map_or(0, |row| row.guesses);
+    match (ask.holder, previous) {
+        (Holder::Held(hash), Some(_)) => rows::release(session, hash, now).await?,
+        (Holder::Named, Some(row)) => drop(rows::replace(session, &row.id, now).await?),
+        (_, None) => {}
+    }
+    let id = pick(&*app.random, b"0123456789abcdef", 24);
+    let life = app.config.sign_in.of(ask.address.connection).code_seconds;
+    let expires_at = now.plus(Duration::from_secs(u64::from(life)));
+    let (link_hash, auth_params) = match &ask.carries {
+        Carries::Code => (None, Map::new()),
+        Carries::CodeAndLink { auth_params } => {
+            (Some(digest(app.sign_in_codes.link(&id).as_bytes())), auth_params.clone())
+        }
+    };
+    let new = NewSignInCode {
+        id: &id,
+        handle_hash: match ask.holder {
+            Holder::Named => None,
+            Holder::Held(hash) => Some(hash),
+        },
+        application: &ask.application.id,
+        connection: ask.address.connection.name(),
+        identifier: &ask.address.key,
+        address: &ask.address.spelling,
+        link_hash: link_hash.as_ref().map(<[u8; 32]>::as_slice),
+        browser_hash: ask.browser_hash,
+        auth_params,
+        guesses: carried,
+        now,
+        expires_at,
+    };
+    rows::add(session, new).await?;
+    Ok(Sent { id, expires_at })
+}
+
+/// Whether anybody could sign in with the code: an account that is not suspended, or one that may be made.
+async fn is_welcome(app: &App, session: &mut Session, settings: &Settings, ask: &Ask<'_>) -> Result<bool> {
+    let address = ask.address;
+    let is_suspended = match address.connection {
+        Connection::Email => users::is_suspended_by_email(session, &address.key).await?,
+        Connection::Sms => users::is_suspended_by_phone(session, &address.key).await?,
+    };
+    // Judged for every address, though it counts for new ones only.
+    let policy = &settings.sign_in_experience.email_blocklist_policy;
+    let is_blocked = address.connection == Connection::Email
+        && EmailAddress::parse(&address.spelling).is_ok_and(|address| policy.check(&address).is_err());
+    let takes_new = ask.allows_sign_up && app.config.sign_in.of(address.connection).sign_up && !is_blocked;
+    Ok(is_suspended.map_or(takes_new, |is_suspended| !is_suspended))
+}
+
+fn compose(app: &App, settings: &Settings, ask: &Ask<'_>, sent: &Sent, now: Timestamp) -> Message {
+    let info = &settings.sign_in_experience.language_info;
+    let languages = ask.languages;
+    let locale = texts::negotiate(
+        languages.ui_locales.as_deref(),
+        info.auto_detect,
+        languages.query.as_deref(),
+        languages.accepted.as_deref(),
+        &info.fallback_language,
+    );
+    let kind = ask.address.connection.kind();
+    let digits = app.config.sign_in.of(ask.address.connection).code_digits;
+    let code = app.sign_in_codes.code(&sent.id, digits);
+    let (template, link) = match ask.carries {
+        Carries::Code => (Template::SignIn, None),
+        Carries::CodeAndLink { .. } => (Template::SignInLink, Some(link_url(app, &sent.id))),
+    };
+    let values = Values {
+        code: Some(&code),
+        // Rounded down: it must not be too late when the message says it is not.
+        minutes: (sent.expires_at.since(now).as_secs() / 60).max(1),
+        application: Some(&ask.application.name),
+        link: link.as_deref(),
+        ..Values::default()
+    };
+    let rendered = texts::render(&app.templates, template, kind, locale, &values);
+    let application = json!({ "id": ask.application.id, "name": ask.application.name });
+    Message {
+        id: post::new_id(app),
+        created_at: now,
+        kind,
+        to: ask.address.to.clone(),
+        template,
+        rendered,
+        payload: Payload {
+            code: Some(code),
+            locale,
+            ui_locales: languages.ui_locales.clone(),
+            application: (kind == Kind::Email).then_some(application),
+            user: None,
+        },
+        ip: None,
+    }
+}
+
+/// Where the link of a message leads.
+fn link_url(app: &App, id: &str) -> String {
+    format!("{}/passwordless/verify_redirect?link={}", app.urls.root, app.sign_in_codes.link(id))
+}
+
+/// Why a code was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is not the code; or there is none, or nobody may sign in with it.
+    Mismatch,
+    /// It was the code too long ago.
+    Expired,
+    /// No tries are left.
+    Exhausted,
+}
+
+impl Wrong {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mismatch => "mismatch",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+/// Counts, judges, spends, finds or makes the account; in the caller's transaction, which must be committed whatever the outcome: that
+/// is what counts the guess.
+pub async fn redeem(
+    app: &App,
+    session: &mut Session,
+    found: Option<SignInCode>,
+    code: &str,
+    application: &Application,
+    client: &Client,
+) -> Result<Result<User, Wrong>> {
+    let verdict = judge(app, session, found.as_ref(), code, application).await?;
+    let user = match (&verdict, &found) {
+        (Ok(()), Some(row)) => enter(app, session, row, application, client).await?,
+        _ => None,
+    };
+    match (user, verdict) {
+        (Some(user), Ok(())) => Ok(Ok(user)),
+        (_, verdict) => {
+            let wrong = verdict.err().unwrap_or(Wrong::Mismatch);
+            let address = found.as_ref().and_then(address_of);
+            audit_failure(app, session, address.as_ref(), application, client, wrong.name()).await?;
+            Ok(Err(wrong))
+        }
+    }
+}
+
+/// The same for the code that application and address name. Wrong ones are counted for the address as well: beyond the tries of one
+/// code, across all codes (contract 6). Whoever holds a code is not held up by that.
+///
+/// # Errors
+/// `429 sign_in.too_many_attempts`, and nothing was judged.
+pub async fn redeem_named(
+    app: &App,
+    session: &mut Session,
+    address: &Address,
+    code: &str,
+    application: &Application,
+    client: &Client,
+) -> Result<Result<User, Wrong>> {
+    let failures = Failures::take(app, session, address, client).await?;
+    let found = rows::find_named(session, &application.id, address.connection.name(), &address.key).await?;
+    let outcome = redeem(app, session, found, code, application, client).await?;
+    failures.settle(app, session, address, application, client, outcome.is_ok()).await?;
+    Ok(outcome)
+}
+
+/// The same, only looking: a code that is right stays good (contract P10). To be committed whatever the outcome, too.
+pub async fn check_named(
+    app: &App,
+    session: &mut Session,
+    address: &Address,
+    code: &str,
+    application: &Application,
+    client: &Client,
+) -> Result<Result<(), Wrong>> {
+    let failures = Failures::take(app, session, address, client).await?;
+    let found = rows::find_named(session, &application.id, address.connection.name(), &address.key).await?;
+    let verdict = judge(app, session, found.as_ref(), code, application).await?;
+    match (&verdict, &found) {
+        (Ok(()), Some(row)) => {
+            rows::forgive_guess(session, &row.id).await?;
+            let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
+            let data = json!({ "connection": address.connection.name(), "identifier": address.masked });
+            audit::write(app, session, "sign_in.code_checked", actor, data).await?;
+        }
+        (Ok(()), None) => {}
+        (Err(wrong), _) => {
+            audit_failure(app, session, Some(address), application, client, wrong.name()).await?;
+        }
+    }
+    failures.settle(app, session, address, application, client, verdict.is_ok()).await?;
+    Ok(verdict)
+}
+
+/// Uses the link of a message; `None` when it was used before, is too old, or nobody may sign in with it. To be committed whatever
+/// the outcome.
+pub async fn redeem_link(
+    app: &App,
+    session: &mut Session,
+    row: &SignInCode,
+    application: &Application,
+    client: &Client,
+) -> Result<Option<User>> {
+    let user = enter(app, session, row, application, client).await?;
+    if user.is_none() {
+        audit_failure(app, session, address_of(row).as_ref(), application, client, "link").await?;
+    }
+    Ok(user)
+}
+
+/// Counted first, whatever comes of it; then looked at. The row is held from here on, so that guesses take turns.
+async fn judge(
+    app: &App,
+    session: &mut Session,
+    found: Option<&SignInCode>,
+    code: &str,
+    application: &Application,
+) -> Result<Result<(), Wrong>> {
+    let now = app.now();
+    let found = found.filter(|row| row.application_id == application.id);
+    let connection = found.and_then(|row| Connection::parse(&row.connection));
+    let (Some(row), Some(connection)) = (found, connection) else {
+        // For the time it takes.
+        let none = random_text(&*app.random, 24);
+        rows::count_guess(session, &none, now).await?;
+        app.sign_in_codes.is_code(&none, 6, code);
+        return Ok(Err(Wrong::Mismatch));
+    };
+    let policy = app.config.sign_in.of(connection);
+    let tries = i64::from(policy.tries);
+    let Some(number) = rows::count_guess(session, &row.id, now).await? else {
+        let is_expired = row.used_at.is_none() && row.replaced_at.is_none() && row.expires_at <= now;
+        return Ok(Err(if is_expired { Wrong::Expired } else { Wrong::Mismatch }));
+    };
+    if number > tries {
+        return Ok(Err(Wrong::Exhausted));
+    }
+    if app.sign_in_codes.is_code(&row.id, policy.code_digits, code) {
+        return Ok(Ok(()));
+    }
+    Ok(Err(if number == tries { Wrong::Exhausted } else { Wrong::Mismatch }))
+}
+
+/// Spends the row and gives its account.
+async fn enter(
+    app: &App,
+    session: &mut Session,
+    row: &SignInCode,
+    application: &Application,
+    client: &Client,
+) -> Result<Option<User>> {
+    let Some(connection) = Connection::parse(&row.connection) else { return Ok(None) };
+    if row.application_id != application.id || !rows::spend(session, &row.id, app.now()).await? {
+        return Ok(None);
+    }
+    let proved = Proved { connection, key: &row.identifier, spelling: &row.address };
+    entering::account(app, session, &proved, application, client).await
+}
+
+fn address_of(row: &SignInCode) -> Option<Address> {
+    Address::parse(Connection::parse(&row.connection)?, &row.address)
+}
+
+async fn audit_failure(
+    app: &App,
+    session: &mut Session,
+    address: Option<&Address>,
+    application: &Application,
+    client: &Client,
+    reason: &str,
+) -> Result<()> {
+    let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
+    let data = json!({
+        "connection": address.map(|address| address.connection.name()),
+        "identifier": address.map(|address| &address.masked),
+        "reason": reason,
+    });
+    audit::write(app, session, "sign_in.failed", actor, data).await
+}
+
+/// A guess that counts as wrong until it is known to be right.
+struct Failures {
+    buckets: [Bucket; 2],
+    is_last: bool,
+}
+
+impl Failures {
+    async fn take(app: &App, session: &mut Session, address: &Address, client: &Client) -> Result<Self> {
+        let buckets = Bucket::failures(address.connection, &address.key, client);
+        let mut is_last = false;
+        for bucket in &buckets {
+            match bucket.take(session, app.now()).await? {
+                Ok(standing) => is_last |= standing.remaining == 0,
+                Err(standing) => return Err(Code::TooManySignIns.refuse().retry_after(standing.wait).into()),
+            }
+        }
+        Ok(Self { buckets, is_last })
+    }
+
+    async fn settle(
+        &self,
+        app: &App,
+        session: &mut Session,
+        address: &Address,
+        application: &Application,
+        client: &Client,
+        is_right: bool,
+    ) -> Result<()> {
+        if is_right {
+            for bucket in &self.buckets {
+                bucket.give_back(session).await?;
+            }
+        } else if self.is_last {
+            let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
+            let data = json!({ "connection": address.connection.name(), "identifier": address.masked });
+            audit::write(app, session, "sign_in.locked", actor, data).await?;
+        }
+        Ok(())
+    }
+}
