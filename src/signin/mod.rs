@@ -6,6 +6,7 @@ pub mod codes;
 mod discovery;
 pub mod entering;
 mod grants;
+pub mod hosted;
 pub mod issue;
 pub mod limits;
 mod logout;
@@ -35,5 +36,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(logout::oidc_post)
         .service(logout::session_end_get)
         .service(logout::session_end_post)
-        .service(logout::v2_get);
+        .service(logout::v2_get)
+        .configure(hosted::routes);
 }

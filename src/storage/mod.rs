@@ -24,6 +24,7 @@ mod session;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in_codes;
+pub mod sign_in_flows;
 pub mod sweeping;
 pub mod tokens;
 pub mod users;

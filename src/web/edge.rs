@@ -35,6 +35,7 @@ use crate::{
     config::LimitsConfig,
     domain::{id::random_text, refusal::Code},
     error::Error,
+    pages, texts,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("logto-core-request-id");
@@ -122,13 +123,33 @@ fn admit(request: &ServiceRequest, client: Option<IpAddr>) -> (Option<Standing>,
     }
 }
 
-/// What is refused before a handler sees it, in the shape its clients read: token endpoints have the one of OAuth.
+/// What is refused before a handler sees it, in the shape its clients read: people see a page, token endpoints have the one of OAuth.
 fn refusal(request: &ServiceRequest, error: Error) -> HttpResponse {
+    if is_page(request.path())
+        && let Some(app) = request.app_data::<Data<App>>()
+    {
+        return paged(request, app, &error);
+    }
     if floods::Kind::of(request) == Some(floods::Kind::Token) {
         OauthError::from(error).answer()
     } else {
         error.error_response()
     }
+}
+
+fn paged(request: &ServiceRequest, app: &App, error: &Error) -> HttpResponse {
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let locale = texts::negotiate(None, true, None, accepted, "en");
+    let refusal = error.shown();
+    match refusal.code.status() {
+        429 => pages::too_many(app, locale, refusal.retry_after),
+        status => pages::failed(app, locale, StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Whether browsers show what is answered there.
+fn is_page(path: &str) -> bool {
+    matches!(path, "/authorize" | "/oidc/auth" | "/sign-in") || path.starts_with("/sign-in/")
 }
 
 /// Refuses heads that are larger than any client of ours needs. What does not fit the buffer of the HTTP layer (128 KiB, 96 headers)
@@ -209,11 +230,11 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
 /// Pages where users sign out: nothing for scripts of others.
 const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
 
-/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), and the mailbox, where any page
-/// in a developer's browser could read codes.
+/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), pages, and the mailbox, where any
+/// page in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox" || SIGN_OUT.contains(&path);
+    let is_ours = path.starts_with("/api/") || path == "/mailbox" || is_page(path) || SIGN_OUT.contains(&path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }
 

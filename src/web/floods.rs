@@ -50,7 +50,9 @@ impl Kind {
     pub fn of(request: &ServiceRequest) -> Option<Self> {
         match request.path() {
             "/healthz" => None,
-            path if path.starts_with("/api/verifications/") && request.method() == Method::POST => {
+            path if request.method() == Method::POST
+                && (path.starts_with("/api/verifications/") || path.starts_with("/sign-in/")) =>
+            {
                 Some(Self::Verification)
             }
             "/oidc/token" | "/oauth/token" | "/oidc/token/revocation" | "/oauth/revoke" => Some(Self::Token),
