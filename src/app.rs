@@ -1,6 +1,7 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
 pub mod callers;
+pub mod hooks;
 pub mod keys;
 pub mod turns;
 
@@ -8,10 +9,10 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, keys::Refresh, turns::Turns};
+use self::{callers::Callers, hooks::Hooks, keys::Refresh, turns::Turns};
 
 use crate::{
-    channels::Channels,
+    channels::{Channels, webhook::Webhooks},
     clock::Clock,
     config::Config,
     crypto::{digest::CodeKey, hasher::Hasher, issuers::TrustedIssuers, sealer::Sealer, signing::KeyRing},
@@ -45,6 +46,10 @@ pub struct App {
     pub codes: CodeKey,
     /// Ways out for messages.
     pub channels: Channels,
+    /// The way out for webhooks.
+    pub webhooks: Webhooks,
+    /// Which webhooks are enabled, as far as this process knows.
+    pub hooks: Hooks,
     /// What messages say.
     pub templates: Templates,
     /// Reads of callers in this process.
@@ -52,7 +57,7 @@ pub struct App {
     /// Turns of guesses in this process.
     pub turns: Turns,
     /// Told when something waits in the outbox.
-    pub outbox: Notify,
+    pub outbox: Arc<Notify>,
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
 }
@@ -98,6 +103,7 @@ pub struct Parts {
     pub sealer: Sealer,
     pub codes: CodeKey,
     pub channels: Channels,
+    pub webhooks: Webhooks,
     pub templates: Templates,
     pub settings: Settings,
 }
@@ -118,6 +124,7 @@ impl App {
             sealer,
             codes,
             channels,
+            webhooks,
             templates,
             settings,
         } = parts;
@@ -133,10 +140,12 @@ impl App {
             sealer,
             codes,
             channels,
+            webhooks,
+            hooks: Hooks::default(),
             templates,
             callers: Callers::default(),
             turns: Turns::default(),
-            outbox: Notify::new(),
+            outbox: Arc::new(Notify::new()),
             settings: RwLock::new(Arc::new(settings)),
             keys_refresh: Refresh::default(),
         }

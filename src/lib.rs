@@ -24,6 +24,8 @@ pub mod post;
 
 pub mod web;
 
+pub mod hooks;
+
 pub mod audit;
 
 pub mod stepup;

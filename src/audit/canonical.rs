@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+pub use crate::crypto::digest::hex;
 use crate::{crypto::digest::digest, storage::audit::Stored};
 
 /// The hash before the first event, as hexadecimal text.
@@ -83,16 +84,6 @@ pub fn members(event: &Stored, seq: i64) -> Map<String, Value> {
 #[must_use]
 pub fn link(previous: &str, content: &str) -> [u8; 32] {
     digest(format!("{previous}\n{content}").as_bytes())
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

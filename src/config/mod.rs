@@ -14,6 +14,7 @@ mod retention;
 mod server;
 pub mod sms;
 pub mod trusted_issuers;
+mod webhooks;
 
 use std::path::Path;
 
@@ -28,6 +29,7 @@ pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use retention::RetentionConfig;
 pub use server::ServerConfig;
+pub use webhooks::WebhooksConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub sms: sms::SmsConfig,
     /// What messages look like.
     pub messages: messages::MessagesConfig,
+    /// Webhooks.
+    pub webhooks: WebhooksConfig,
     /// Secrets of the service.
     pub keys: KeysConfig,
     /// What hashing a password costs.

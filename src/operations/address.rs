@@ -74,13 +74,12 @@ impl AddressKind {
 
     /// Old facts die, the previous address is told (contract D12, D15); commits.
     pub async fn finish<O: Operation>(&self, app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
-        let (user, now) = (opened.user().clone(), opened.now());
-        fact_changed(&mut opened, &user.id, self.method, now).await?;
+        let (user, caller) = (opened.user().clone(), opened.caller().clone());
+        fact_changed(app, &mut opened, (&caller).into(), self.method).await?;
         if let Some(previous) = (self.of)(&user) {
             post::notify(app, &mut opened, &user, self.notice, previous).await?;
         }
         opened.commit(app, data).await?;
-        app.outbox.notify_waiters();
         Ok(HttpResponse::NoContent().finish())
     }
 }

@@ -78,11 +78,11 @@ pub async fn update(
     let mut opened = gate.open(&app).await?;
     let (user, now, keep) = (opened.user().clone(), opened.now(), opened.caller().session.clone());
     users::set_password(&mut opened, &user.id, &digest, PasswordAlgorithm::Argon2id.name(), now).await?;
-    fact_changed(&mut opened, &user.id, Method::Password, now).await?;
+    let caller = opened.caller().clone();
+    fact_changed(&app, &mut opened, (&caller).into(), Method::Password).await?;
     sessions::end_all(&mut opened, &user.id, keep.as_ref(), now).await?;
     post::notify_anywhere(&app, &mut opened, &user, Template::PasswordChanged).await?;
     opened.commit(&app, Value::Null).await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -166,9 +166,9 @@ impl Db {
     pub async fn write(&self) -> Result<Session> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => {
-                Session::Sqlite(Handle::Transaction(writer.begin_with("begin immediate").await?))
+                Session::Sqlite(Handle::Transaction(writer.begin_with("begin immediate").await?, None))
             }
-            Pools::Postgres(pool) => Session::Postgres(Handle::Transaction(pool.begin().await?)),
+            Pools::Postgres(pool) => Session::Postgres(Handle::Transaction(pool.begin().await?, None)),
         })
     }
 

@@ -9,6 +9,7 @@ pub mod chores;
 mod db;
 pub mod directory;
 pub mod guesses;
+pub mod hooks;
 pub mod keys;
 pub mod outbox;
 pub mod records;

@@ -1,5 +1,7 @@
 //! One text of SQL for both engines: a session is a connection or a transaction of either.
 
+use std::sync::Arc;
+
 use sqlx::{
     Arguments, Decode, Encode, FromRow, Postgres, Sqlite, Transaction, Type,
     error::BoxDynError,
@@ -7,6 +9,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnection, PgRow},
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
+use tokio::sync::Notify;
 
 /// A value that both engines can take as a parameter.
 pub trait Column<'q>: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q {}
@@ -67,15 +70,15 @@ macro_rules! params {
 pub enum Handle<D: sqlx::Database> {
     /// Each statement on its own.
     Connection(PoolConnection<D>),
-    /// All or nothing.
-    Transaction(Transaction<'static, D>),
+    /// All or nothing; and who is to be woken once it is committed.
+    Transaction(Transaction<'static, D>, Option<Arc<Notify>>),
 }
 
 impl<D: sqlx::Database> Handle<D> {
     fn connection(&mut self) -> &mut D::Connection {
         match self {
             Self::Connection(connection) => connection,
-            Self::Transaction(transaction) => transaction,
+            Self::Transaction(transaction, _) => transaction,
         }
     }
 }
@@ -170,10 +173,28 @@ impl Session {
 
     /// Makes a transaction's changes durable; nothing to do for a plain connection.
     pub async fn commit(self) -> sqlx::Result<()> {
-        match self {
-            Self::Sqlite(Handle::Transaction(transaction)) => transaction.commit().await,
-            Self::Postgres(Handle::Transaction(transaction)) => transaction.commit().await,
-            Self::Sqlite(Handle::Connection(_)) | Self::Postgres(Handle::Connection(_)) => Ok(()),
+        let sleeper = match self {
+            Self::Sqlite(Handle::Transaction(transaction, sleeper)) => {
+                transaction.commit().await?;
+                sleeper
+            }
+            Self::Postgres(Handle::Transaction(transaction, sleeper)) => {
+                transaction.commit().await?;
+                sleeper
+            }
+            Self::Sqlite(Handle::Connection(_)) | Self::Postgres(Handle::Connection(_)) => None,
+        };
+        if let Some(sleeper) = sleeper {
+            sleeper.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Wakes those who wait on `sleeper` once the transaction is committed: whoever stores work for them says so here, and no handler
+    /// has to think of it.
+    pub fn wake_on_commit(&mut self, sleeper: &Arc<Notify>) {
+        if let Self::Sqlite(Handle::Transaction(_, wake)) | Self::Postgres(Handle::Transaction(_, wake)) = self {
+            *wake = Some(Arc::clone(sleeper));
         }
     }
 }

@@ -7,14 +7,13 @@ use serde_json::{Map, Value, json};
 use super::{ExternalId, UserView, require_short};
 use crate::{
     app::App,
-    audit,
+    audit::{self, Actor},
     domain::{
         id::UserId,
         identifier::{E164, EmailAddress, PhoneNumber, Username},
         message::Template,
         method::Method,
         refusal::Code,
-        time::Timestamp,
         user::User,
     },
     error::Result,
@@ -114,15 +113,20 @@ pub async fn update(
     require_short(username, email, changes.name.as_ref(), changes.avatar.as_ref())?;
     let id = UserId(id);
     let mut session = app.db.write().await?;
-    apply(&app, &mut session, &id, changes).await?;
+    apply(&app, &mut session, manager.about(&id), &id, changes).await?;
     audit::write(&app, &mut session, "user.updated", manager.about(&id), json!({ "fields": names })).await?;
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
     session.commit().await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 
-async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChanges) -> Result<()> {
+async fn apply(
+    app: &App,
+    session: &mut Session,
+    actor: Actor<'_>,
+    id: &UserId,
+    changes: UserChanges,
+) -> Result<()> {
     let now = app.now();
     // Before the user's own row, in the order in which a change of the policy takes them.
     let policy = match &changes.username {
@@ -136,11 +140,11 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
         unless_taken(users::set_username(session, id, name, key.as_deref(), now).await, Code::UsernameInUse)?;
     }
     if let Some(email) = &changes.primary_email {
-        set_email(app, session, &before, email.as_ref(), now).await?;
+        set_email(app, session, actor, &before, email.as_ref()).await?;
     }
     if let Some(phone) = &changes.primary_phone {
         let number = phone.as_ref().map(|phone| phone.normalized().ok_or(Code::InvalidPhone)).transpose()?;
-        set_phone(app, session, &before, number.as_ref(), now).await?;
+        set_phone(app, session, actor, &before, number.as_ref()).await?;
     }
     if let Some(external) = &changes.external_id {
         let external = external.as_ref().map(ExternalId::as_str);
@@ -164,10 +168,11 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
 async fn set_email(
     app: &App,
     session: &mut Session,
+    actor: Actor<'_>,
     before: &User,
     email: Option<&EmailAddress>,
-    now: Timestamp,
 ) -> Result<()> {
+    let now = app.now();
     let key = email.map(EmailAddress::key);
     let stored = users::set_email(session, &before.id, email.map(EmailAddress::as_str), key.as_deref(), now).await;
     unless_taken(stored, Code::EmailInUse)?;
@@ -175,7 +180,7 @@ async fn set_email(
     if EmailAddress::parse(previous).ok().map(|previous| previous.key()) == key {
         return Ok(());
     }
-    fact_changed(session, &before.id, Method::EmailCode, now).await?;
+    fact_changed(app, session, actor, Method::EmailCode).await?;
     post::notify(app, session, before, Template::EmailChanged, Address::Email(previous)).await
 }
 
@@ -183,16 +188,17 @@ async fn set_email(
 async fn set_phone(
     app: &App,
     session: &mut Session,
+    actor: Actor<'_>,
     before: &User,
     number: Option<&E164>,
-    now: Timestamp,
 ) -> Result<()> {
+    let now = app.now();
     let digits = number.map(E164::as_str);
     unless_taken(users::set_phone(session, &before.id, digits, now).await, Code::PhoneInUse)?;
     let Some(previous) = &before.primary_phone else { return Ok(()) };
     if digits == Some(previous) {
         return Ok(());
     }
-    fact_changed(session, &before.id, Method::PhoneCode, now).await?;
+    fact_changed(app, session, actor, Method::PhoneCode).await?;
     post::notify(app, session, before, Template::PhoneChanged, Address::Phone(previous)).await
 }

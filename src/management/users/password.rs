@@ -53,11 +53,10 @@ pub async fn update(
         return Err(Code::EntityNotFound.into());
     }
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
-    fact_changed(&mut session, &id, Method::Password, now).await?;
+    fact_changed(&app, &mut session, manager.about(&id), Method::Password).await?;
     messages::notify_anywhere(&app, &mut session, &user, Template::PasswordChanged).await?;
     audit::write(&app, &mut session, "user.password.updated", manager.about(&id), Value::Null).await?;
     session.commit().await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 
