@@ -1,7 +1,5 @@
 //! What is hashed: an event as canonical JSON (RFC 8785), after the hash before it. `docs/audit.md` says the same to outsiders.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value, json};
 
 pub use crate::crypto::digest::hex;

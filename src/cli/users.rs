@@ -13,6 +13,7 @@ use crate::{
     domain::{id::UserId, user::User},
     error::Result,
     management::users::{self as management, NewUser},
+    stepup::records::revoke_all,
     storage::{
         directory::{self, Filter},
         sessions, users,

@@ -5,6 +5,7 @@
 
 mod actors;
 mod database;
+pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,29 +6,29 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What to answer, and after how long.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) after: Duration,
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    pub after: Duration,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), after: Duration::ZERO }
     }
 }
@@ -36,7 +36,7 @@ impl Answer {
 type Judge = dyn Fn(&Request) -> Answer + Send + Sync;
 
 /// Starts a server that answers as `judge` says; its base URL.
-pub(super) fn start(judge: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
+pub fn start(judge: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
     let judge: Arc<Judge> = Arc::new(judge);
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
