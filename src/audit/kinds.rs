@@ -52,9 +52,12 @@ pub const ALL: &[Kind] = &[
         &["method", "to", "reason"],
         "The channel refused the code; the record is gone.",
     ),
-    owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified.").tells(&[HookEvent::VerificationSucceeded]),
-    owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong.").tells(&[HookEvent::VerificationFailed]),
-    owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked.").tells(LOCKED),
+    owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified.")
+        .tells(&[HookEvent::VerificationSucceeded]),
+    owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong.")
+        .tells(&[HookEvent::VerificationFailed]),
+    owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked.")
+        .tells(LOCKED),
     owner("verification.disabled", &["method"], "A hundred failures in a row: the method is disabled.").tells(LOCKED),
     other(
         "verification.revoked",
@@ -63,10 +66,12 @@ pub const ALL: &[Kind] = &[
     )
     .tells(&[HookEvent::VerificationRevoked]),
     other("verification.unlocked", &[], "An operator took back locks and counters of a user."),
-    owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members.").tells(UPDATED),
+    owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members.")
+        .tells(UPDATED),
     owner("account.updated", &["fields"], "Name, picture or custom data were changed.").tells(UPDATED),
     owner("account.profile.updated", &["fields"], "The profile was changed.").tells(UPDATED),
-    owner("account.password.update", &[], "The password was set; what rested on the old one is revoked.").tells(UPDATED),
+    owner("account.password.update", &[], "The password was set; what rested on the old one is revoked.")
+        .tells(UPDATED),
     owner("account.email.update", &["to"], "The primary e-mail address was set, its proof redeemed.").tells(UPDATED),
     owner("account.email.delete", &[], "The primary e-mail address was removed.").tells(UPDATED),
     owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed.").tells(UPDATED),
@@ -98,7 +103,11 @@ pub const ALL: &[Kind] = &[
     other("hook.signing_key.updated", &["id"], "A webhook got another signing key."),
     other("hook.deleted", &["id"], "A webhook was deleted."),
     other("hook.tested", &["id", "events"], "An operator had samples delivered."),
-    other("hook.given_up", &["event", "attempts", "reason"], "A webhook did not take an event in all its tries, or never can."),
+    other(
+        "hook.given_up",
+        &["event", "attempts", "reason"],
+        "A webhook did not take an event in all its tries, or never can.",
+    ),
     other("signing_key.rotated", &["kid", "signsFrom"], "A new key is to sign tokens, from that moment on."),
     other("signing_key.retired", &["kid"], "A key signs no longer."),
     other("master_key.rotated", &["values"], "So many values at rest were sealed anew under the new master key."),

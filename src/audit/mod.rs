@@ -66,8 +66,9 @@ pub async fn write_telling(
     told: Value,
 ) -> Result<()> {
     let known = kinds::find(kind).filter(|_| canonical::has_plain_numbers(&data));
-    let known = known
-        .ok_or_else(|| anyhow::anyhow!("the audit event {kind} is not in audit::kinds, or has fractions in its data"))?;
+    let known = known.ok_or_else(|| {
+        anyhow::anyhow!("the audit event {kind} is not in audit::kinds, or has fractions in its data")
+    })?;
     let Actor { user, application, client } = actor.into();
     let data = members(data);
     let now = app.now();

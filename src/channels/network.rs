@@ -34,14 +34,14 @@ const NOT_PUBLIC: &[Ipv4Net] = &[
 ];
 
 /// Of IPv6, only what is routed for all.
-const GLOBAL: Ipv6Net = net6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+const GLOBAL: Ipv6Net = net6(0x2000 << 112, 3);
 
 /// And of that, not what is for protocols or documentation, or carries an IPv4 address inside (Teredo, 6to4).
 const NOT_PUBLIC_6: &[Ipv6Net] = &[
-    net6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-    net6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-    net6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
-    net6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+    net6(0x2001 << 112, 23),
+    net6(0x2001_0db8 << 96, 32),
+    net6(0x2002 << 112, 16),
+    net6(0x3fff << 112, 20),
 ];
 
 const fn net(octets: [u8; 4], prefix: u8) -> Ipv4Net {
@@ -49,9 +49,8 @@ const fn net(octets: [u8; 4], prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn net6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+const fn net6(bits: u128, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), prefix)
 }
 
 /// The address is in a network we do not connect to.

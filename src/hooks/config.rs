@@ -167,9 +167,11 @@ mod tests {
 
     #[test]
     fn what_a_request_is_made_of_is_not_for_operators_to_set() {
-        assert!(fits(r#"{"url":"https://a.example/x?y=z","headers":{"Authorization":"Bearer x","User-Agent":"me"},"retries":0}"#));
+        assert!(fits(
+            r#"{"url":"https://a.example/x?y=z","headers":{"Authorization":"Bearer x","User-Agent":"me"},"retries":0}"#
+        ));
         for wrong in [
-            r#"{}"#,
+            "{}",
             r#"{"url":"ftp://a.example"}"#,
             r#"{"url":"file:///etc/passwd"}"#,
             r#"{"url":"http://"}"#,

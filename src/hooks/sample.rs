@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    domain::{
-        hook::{Content, HookEvent},
-        id::HookId,
-        time::Timestamp,
-    },
+use crate::domain::{
+    hook::{Content, HookEvent},
+    id::HookId,
+    time::Timestamp,
 };
 
 /// The body of a test delivery.

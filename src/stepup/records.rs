@@ -37,13 +37,7 @@ pub async fn revoke_all(app: &App, session: &mut Session, actor: Actor<'_>) -> R
     tell_revoked(app, session, actor, json!({ "records": records }), records).await
 }
 
-async fn tell_revoked(
-    app: &App,
-    session: &mut Session,
-    actor: Actor<'_>,
-    data: Value,
-    records: u64,
-) -> Result<()> {
+async fn tell_revoked(app: &App, session: &mut Session, actor: Actor<'_>, data: Value, records: u64) -> Result<()> {
     if records == 0 { Ok(()) } else { audit::write(app, session, "verification.revoked", actor, data).await }
 }
 

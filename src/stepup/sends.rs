@@ -63,6 +63,7 @@ pub async fn tell_limited(app: &App, caller: &Caller, target: &Target) -> Result
         return Ok(());
     }
     let told = json!({ "action": "VerificationCodeSend", "recipient": target.given() });
-    audit::write_telling(app, &mut session, "message.rate_limited", caller, json!({ "to": target.masked }), told).await?;
+    audit::write_telling(app, &mut session, "message.rate_limited", caller, json!({ "to": target.masked }), told)
+        .await?;
     Ok(session.commit().await?)
 }

@@ -158,13 +158,7 @@ fn require_allowed(app: &App, config: &HookConfig) -> Result<()> {
 }
 
 /// Tells every node, audits, commits.
-async fn finish(
-    app: &App,
-    mut session: Session,
-    manager: &Manager,
-    kind: &'static str,
-    data: Value,
-) -> Result<()> {
+async fn finish(app: &App, mut session: Session, manager: &Manager, kind: &'static str, data: Value) -> Result<()> {
     hooks::set_mark(&mut session, &random_text(&*app.random, 21)).await?;
     audit::write(app, &mut session, kind, manager, data).await?;
     Ok(session.commit().await?)

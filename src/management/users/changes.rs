@@ -120,13 +120,7 @@ pub async fn update(
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 
-async fn apply(
-    app: &App,
-    session: &mut Session,
-    actor: Actor<'_>,
-    id: &UserId,
-    changes: UserChanges,
-) -> Result<()> {
+async fn apply(app: &App, session: &mut Session, actor: Actor<'_>, id: &UserId, changes: UserChanges) -> Result<()> {
     let now = app.now();
     // Before the user's own row, in the order in which a change of the policy takes them.
     let policy = match &changes.username {

@@ -87,10 +87,9 @@ async fn a_delivery_is_given_up_after_its_retries_and_that_is_told() {
         (json!({}), 410, 1, "status_410"),
         (json!({ "retries": 0 }), 302, 1, "status_302"),
     ] {
-        let receiver = Receiver::answering((0..9).map(|_| Answer {
-            headers: vec![("location", "/elsewhere".to_owned())],
-            ..Answer::new(answer, "")
-        }));
+        let receiver = Receiver::answering(
+            (0..9).map(|_| Answer { headers: vec![("location", "/elsewhere".to_owned())], ..Answer::new(answer, "") }),
+        );
         let hook = register(&app, &receiver.base, &["User.Created"]).await;
         let mut config = config;
         config["url"] = receiver.base.clone().into();
@@ -99,7 +98,8 @@ async fn a_delivery_is_given_up_after_its_retries_and_that_is_told() {
         create_user(&app, &format!("user_{reason}")).await;
         for tried in 1..tries {
             receiver.wait(tried).await;
-            settle(&[&app], "select max(failures) from outbox where kind = 'hook'", i64::try_from(tried).unwrap()).await;
+            settle(&[&app], "select max(failures) from outbox where kind = 'hook'", i64::try_from(tried).unwrap())
+                .await;
             app.advance(5);
         }
         settle(&[&app], GIVEN_UP, before + 1).await;

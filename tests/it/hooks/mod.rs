@@ -29,6 +29,8 @@ const LEASE: u64 = 41;
 struct Receiver {
     base: String,
     seen: Arc<Mutex<Vec<Request>>>,
+    /// How many of them the test has looked at.
+    looked_at: Mutex<usize>,
 }
 
 impl Receiver {
@@ -43,7 +45,7 @@ impl Receiver {
             inside.lock().unwrap().push(request.clone());
             answers.lock().unwrap().pop_front().unwrap_or_else(|| Answer::new(204, ""))
         });
-        Self { base, seen }
+        Self { base, seen, looked_at: Mutex::default() }
     }
 
     fn seen(&self) -> Vec<Request> {

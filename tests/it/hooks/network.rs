@@ -43,12 +43,13 @@ async fn an_address_that_is_no_longer_allowed_is_not_called() {
 async fn a_redirect_leads_nowhere() {
     let inside = Receiver::start();
     let to = inside.base.clone();
-    for (status, location) in [(301, to.clone()), (302, to.clone()), (307, to.clone()), (308, to.replace("127.0.0.1", "localhost"))] {
+    for (status, location) in
+        [(301, to.clone()), (302, to.clone()), (307, to.clone()), (308, to.replace("127.0.0.1", "localhost"))]
+    {
         let app = started().await;
-        let outside = Receiver::answering((0..9).map(|_| Answer {
-            headers: vec![("location", location.clone())],
-            ..Answer::new(status, "")
-        }));
+        let outside = Receiver::answering(
+            (0..9).map(|_| Answer { headers: vec![("location", location.clone())], ..Answer::new(status, "") }),
+        );
         let hook = register(&app, &outside.base, &["User.Created"]).await;
         create_user(&app, "one").await;
         outside.wait(1).await;

@@ -99,7 +99,9 @@ async fn hooks_that_do_not_fit_are_refused() {
             manager.patch(&path, wrong).await.expect("400 guard.invalid_input");
         }
     }
-    for private in ["http://127.0.0.1:1/", "http://[::1]/", "http://169.254.169.254/", "http://0x7f.1/", "https://10.0.0.1"] {
+    for private in
+        ["http://127.0.0.1:1/", "http://[::1]/", "http://169.254.169.254/", "http://0x7f.1/", "https://10.0.0.1"]
+    {
         let body = json!({ "events": ["User.Created"], "config": { "url": private } });
         manager.post("/api/hooks", body.clone()).await.expect("422 hook.address_not_allowed");
         manager.patch(&path, body.clone()).await.expect("422 hook.address_not_allowed");
