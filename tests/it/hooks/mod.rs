@@ -139,7 +139,7 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
 
 /// Both signatures of a delivery, as its receiver checks them.
 fn assert_signed(request: &Request, key: &str) {
-    let hex: String = hmac(key.as_bytes(), &request.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hmac(key.as_bytes(), &request.body).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(request.header("logto-signature-sha-256"), Some(hex.as_str()));
     let secret = STANDARD.decode(key.strip_prefix("whsec_").unwrap()).unwrap();
     let (id, at) = (request.header("webhook-id").unwrap(), request.header("webhook-timestamp").unwrap());
