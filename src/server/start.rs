@@ -138,7 +138,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         !config.trusted_issuers.iter().any(|entry| urls.issuers.contains(&entry.issuer)),
         "trusted_issuers.issuer: {public_url} is this service itself; leave it out"
     );
-    Ok(App::new(Parts {
+    let parts = Parts {
         urls,
         hasher: Hasher::start(&config.hashing, Arc::clone(&random))?,
         issuers: TrustedIssuers::new(&config.trusted_issuers)?,
@@ -151,9 +151,9 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         channels,
         webhooks,
         templates,
-        settings,
         config,
-    }))
+    };
+    Ok(App::new(parts, settings))
 }
 
 /// The master key that seals, and those that only open.
