@@ -37,12 +37,8 @@ const NOT_PUBLIC: &[Ipv4Net] = &[
 const GLOBAL: Ipv6Net = net6(0x2000 << 112, 3);
 
 /// And of that, not what is for protocols or documentation, or carries an IPv4 address inside (Teredo, 6to4).
-const NOT_PUBLIC_6: &[Ipv6Net] = &[
-    net6(0x2001 << 112, 23),
-    net6(0x2001_0db8 << 96, 32),
-    net6(0x2002 << 112, 16),
-    net6(0x3fff << 112, 20),
-];
+const NOT_PUBLIC_6: &[Ipv6Net] =
+    &[net6(0x2001 << 112, 23), net6(0x2001_0db8 << 96, 32), net6(0x2002 << 112, 16), net6(0x3fff << 112, 20)];
 
 const fn net(octets: [u8; 4], prefix: u8) -> Ipv4Net {
     let [a, b, c, d] = octets;
@@ -93,19 +89,36 @@ fn is_public(ip: IpAddr) -> bool {
     }
 }
 
+impl Reachable {
+    /// The addresses of a name that we connect to.
+    async fn resolve_name(&self, name: &str) -> std::io::Result<Vec<SocketAddr>> {
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+        let is_there = !found.is_empty();
+        let left: Vec<SocketAddr> = found.into_iter().filter(|found| self.allows(found.ip())).collect();
+        if is_there && left.is_empty() { Err(std::io::Error::other(NotAllowed)) } else { Ok(left) }
+    }
+
+    /// Whether the host of `url`, as it is or as it is resolved now, is one we connect to.
+    pub(super) async fn check(&self, url: &Url) -> std::io::Result<()> {
+        match url.host() {
+            Some(Host::Domain(name)) => self.resolve_name(name).await.map(drop),
+            _ if self.refuses(url) => Err(std::io::Error::other(NotAllowed)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The system's resolver, with only those addresses left that we connect to: the connection is made to one of the very addresses that
 /// were judged, so a name that answers differently the next time gains nothing.
 impl Resolve for Reachable {
     fn resolve(&self, name: Name) -> Resolving {
         let reachable = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let is_there = !found.is_empty();
-            let left: Vec<SocketAddr> = found.into_iter().filter(|found| reachable.allows(found.ip())).collect();
-            if is_there && left.is_empty() {
-                return Err(NotAllowed.into());
+            match reachable.resolve_name(name.as_str()).await {
+                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
+                // As itself, for whoever looks for it among the causes.
+                Err(error) => Err(error.downcast::<NotAllowed>().map_or_else(Into::into, Into::into)),
             }
-            Ok(Box::new(left.into_iter()) as Addrs)
         })
     }
 }

@@ -41,6 +41,15 @@ impl Webhooks {
         self.reachable.refuses(url)
     }
 
+    /// Whether `url` may be reached as its name resolves now; sends nothing.
+    ///
+    /// # Errors
+    /// In words, without the URL.
+    pub async fn check(&self, url: &Url) -> Result<(), String> {
+        let name = url.host_str().unwrap_or_default();
+        self.reachable.check(url).await.map_err(|error| format!("{name} is not called: {error}"))
+    }
+
     /// Posts `body` to `url`. Whatever answers is an answer, redirects among it.
     ///
     /// # Errors

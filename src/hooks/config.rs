@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use url::Url;
 
-use crate::{domain::id::HookId, error::Result, storage::hooks::StoredHook, web::fields};
+use crate::{crypto::sealer::Sealer, domain::id::HookId, error::Result, storage::hooks::StoredHook, web::fields};
 
 /// Tries after the first, unless said otherwise.
 const RETRIES: i64 = 3;
@@ -138,23 +138,23 @@ fn is_free(name: &str) -> bool {
 }
 
 /// Config and key of a stored hook, unsealed.
-pub fn unseal(app: &crate::app::App, hook: &StoredHook) -> Result<(HookConfig, String)> {
+pub fn unseal(sealer: &Sealer, hook: &StoredHook) -> Result<(HookConfig, String)> {
     let id = hook.id.as_str();
-    let config = app.sealer.open("hooks", id, "config", &hook.config)?;
-    let key = app.sealer.open("hooks", id, "signing_key", &hook.signing_key)?;
+    let config = sealer.open("hooks", id, "config", &hook.config)?;
+    let key = sealer.open("hooks", id, "signing_key", &hook.signing_key)?;
     let config = serde_json::from_slice(&config).map_err(|error| anyhow::anyhow!("hooks: row {id}: {error}"))?;
     Ok((config, String::from_utf8_lossy(&key).into_owned()))
 }
 
 /// The stored form of a hook's config.
-pub fn seal_config(app: &crate::app::App, id: &HookId, config: &HookConfig) -> Result<Vec<u8>> {
+pub fn seal_config(sealer: &Sealer, id: &HookId, config: &HookConfig) -> Result<Vec<u8>> {
     let plain = serde_json::to_vec(config).map_err(anyhow::Error::from)?;
-    app.sealer.seal("hooks", id.as_str(), "config", &plain)
+    sealer.seal("hooks", id.as_str(), "config", &plain)
 }
 
 /// The stored form of a hook's signing key.
-pub fn seal_key(app: &crate::app::App, id: &HookId, key: &str) -> Result<Vec<u8>> {
-    app.sealer.seal("hooks", id.as_str(), "signing_key", key.as_bytes())
+pub fn seal_key(sealer: &Sealer, id: &HookId, key: &str) -> Result<Vec<u8>> {
+    sealer.seal("hooks", id.as_str(), "signing_key", key.as_bytes())
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ async fn attempt(app: &App, due: &Due) -> Result<Outcome> {
     if !hook.enabled {
         return give_up("hook_disabled".into());
     }
-    let (config, key) = unseal(app, &hook)?;
+    let (config, key) = unseal(&app.sealer, &hook)?;
     let answer = send(app, &config, &key, &due.id, stored.body).await;
     let result = if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) { "delivered" } else { "failed" };
     metrics::counter!("countersign_hook_deliveries_total", "result" => result).increment(1);

@@ -59,7 +59,7 @@ pub struct Hook {
 
 impl Hook {
     fn open(app: &App, stored: &StoredHook) -> Result<Self> {
-        let (config, signing_key) = config::unseal(app, stored)?;
+        let (config, signing_key) = config::unseal(&app.sealer, stored)?;
         Ok(Self {
             tenant_id: "default",
             id: stored.id.clone(),
@@ -136,8 +136,8 @@ pub async fn create(app: Data<App>, manager: Manager, Json(new): Json<NewHook>) 
     let stored = StoredHook {
         name: new.name.map(Into::into).unwrap_or_default(),
         events: HookEvent::to_text(&events),
-        config: config::seal_config(&app, &id, &new.config)?,
-        signing_key: config::seal_key(&app, &id, &new_key(&*app.random))?,
+        config: config::seal_config(&app.sealer, &id, &new.config)?,
+        signing_key: config::seal_key(&app.sealer, &id, &new_key(&*app.random))?,
         enabled: new.enabled.unwrap_or(true),
         created_at: app.now(),
         id,
@@ -261,7 +261,7 @@ pub async fn update(
         names.push("events");
     }
     if let Some(config) = changes.config {
-        hook.config = config::seal_config(&app, &hook.id, &config)?;
+        hook.config = config::seal_config(&app.sealer, &hook.id, &config)?;
         names.push("config");
     }
     if let Some(enabled) = changes.enabled {
@@ -286,7 +286,7 @@ pub async fn renew_signing_key(app: Data<App>, manager: Manager, PathId(id): Pat
     let mut session = app.db.write().await?;
     hooks::lock(&mut session).await?;
     let mut hook = find(&mut session, HookId(id)).await?;
-    hook.signing_key = config::seal_key(&app, &hook.id, &new_key(&*app.random))?;
+    hook.signing_key = config::seal_key(&app.sealer, &hook.id, &new_key(&*app.random))?;
     hooks::set(&mut session, &hook).await?;
     finish(&app, session, &manager, "hook.signing_key.updated", json!({ "id": hook.id })).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(Hook::open(&app, &hook)?))

@@ -58,7 +58,7 @@ pub async fn test(
     let Trial { events: Events(events), config } = trial;
     super::require_allowed(&app, &config)?;
     let hook = find(&mut app.db.read().await?, HookId(id)).await?;
-    let (_, key) = config::unseal(&app, &hook)?;
+    let (_, key) = config::unseal(&app.sealer, &hook)?;
     let mut session = app.db.write().await?;
     audit::write(&app, &mut session, "hook.tested", &manager, json!({ "id": hook.id, "events": events })).await?;
     session.commit().await?;

@@ -30,7 +30,7 @@ async fn an_address_that_is_no_longer_allowed_is_not_called() {
     let config: HookConfig = serde_json::from_value(json!({ "url": receiver.base })).unwrap();
     let mut session = app.write().await;
     let (id,): (countersign::domain::id::HookId,) = session.fetch_one("select id from hooks", ()).await.unwrap();
-    let sealed = seal_config(app.app(), &id, &config).unwrap();
+    let sealed = seal_config(&app.app().sealer, &id, &config).unwrap();
     session.execute("update hooks set config = $1", (sealed,)).await.unwrap();
     session.commit().await.unwrap();
     create_user(&app, "one").await;
