@@ -209,7 +209,8 @@ async fn manage(app: &TestApp, user: &str, secrets: &mut Secrets) {
     let path = format!("/api/applications/{}", made["id"].as_str().unwrap());
     manager.patch(&path, json!({ "name": "Back office" })).await.expect("200");
     manager.call(Method::DELETE, &path, None).await.expect("204");
-    let hook = json!({ "events": ["User.Deleted"], "config": { "url": "https://example.com/hush-hush" }, "enabled": false });
+    let hook =
+        json!({ "events": ["User.Deleted"], "config": { "url": "https://example.com/hush-hush" }, "enabled": false });
     let hook = manager.post("/api/hooks", hook).await.expect("201").json();
     let path = format!("/api/hooks/{}", hook["id"].as_str().unwrap());
     manager.patch(&path, json!({ "name": "Hook" })).await.expect("200");
