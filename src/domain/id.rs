@@ -77,6 +77,11 @@ text_id!(
     SessionId, 21
 );
 
+text_id!(
+    /// A webhook: 21 characters.
+    HookId, 21
+);
+
 /// A verification record's id as its owner holds it: a secret of 165 random bits (`security.md`: at least 128; contract D23).
 ///
 /// Only its SHA-256 is stored. `Debug` shows nothing of it.

@@ -4,10 +4,13 @@
 //! back whose `begin` was cut off halfway, or whose transaction the database ended by itself. So giving back is ours: whatever is
 //! in doubt is closed, and nothing is waited for without end.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use sqlx::{Database, Postgres, Sqlite, pool::PoolConnection, postgres::PgConnection, sqlite::SqliteConnection};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// What the database gets beyond its own limit to say itself that time is up: then the connection is still good.
 const GRACE: Duration = Duration::from_secs(1);
@@ -74,6 +77,8 @@ pub struct Lease<D: Plain> {
     /// A statement failed: PostgreSQL answers a `commit` after that with success, and has undone everything.
     has_failed: bool,
     is_broken: bool,
+    /// Who is to be woken once the transaction is committed.
+    sleeper: Option<Arc<Notify>>,
 }
 
 /// When to stop waiting for the database.
@@ -94,7 +99,15 @@ impl Patience {
 impl<D: Plain> Lease<D> {
     /// Of a connection whose statements may each take as long as `limit`, and its transaction, too.
     pub fn new(connection: PoolConnection<D>, limit: Option<Duration>) -> Self {
-        Self { connection: Some(connection), limit, until: None, is_open: false, has_failed: false, is_broken: false }
+        Self {
+            connection: Some(connection),
+            limit,
+            until: None,
+            is_open: false,
+            has_failed: false,
+            is_broken: false,
+            sleeper: None,
+        }
     }
 
     /// The connection.
@@ -124,6 +137,11 @@ impl<D: Plain> Lease<D> {
         self.run(sql).await
     }
 
+    /// Wakes those who wait on `sleeper` once the transaction is committed.
+    pub fn wake_on_commit(&mut self, sleeper: &Arc<Notify>) {
+        self.sleeper = Some(Arc::clone(sleeper));
+    }
+
     /// Ends the transaction.
     pub async fn commit(&mut self) -> sqlx::Result<()> {
         if self.is_open {
@@ -134,6 +152,9 @@ impl<D: Plain> Lease<D> {
             }
             self.run("commit").await?;
             self.is_open = false;
+            if let Some(sleeper) = self.sleeper.take() {
+                sleeper.notify_waiters();
+            }
         }
         Ok(())
     }
