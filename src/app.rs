@@ -5,7 +5,10 @@ pub mod keys;
 pub mod readiness;
 pub mod turns;
 
-use std::sync::{Arc, RwLock};
+use std::{
+    ops::Deref,
+    sync::{Arc, RwLock},
+};
 
 use tokio::sync::Notify;
 
@@ -22,8 +25,8 @@ use crate::{
     texts::Templates,
 };
 
-/// Everything a request or a job may need.
-pub struct App {
+/// What is made at start and never changes.
+pub struct Parts {
     /// As it was read at start.
     pub config: Config,
     /// Names and URLs that follow from the configuration.
@@ -48,6 +51,11 @@ pub struct App {
     pub channels: Channels,
     /// What messages say.
     pub templates: Templates,
+}
+
+/// Everything a request or a job may need: the [`Parts`], and what changes while the process runs.
+pub struct App {
+    parts: Parts,
     /// Reads of callers in this process.
     pub callers: Callers,
     /// Turns of guesses in this process.
@@ -57,6 +65,13 @@ pub struct App {
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
     readiness: Readiness,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// Names and URLs that follow from `server.public_url`.
@@ -86,56 +101,12 @@ impl Urls {
     }
 }
 
-/// The parts an [`App`] is made of.
-#[expect(missing_docs, reason = "each is described in `App`")]
-pub struct Parts {
-    pub config: Config,
-    pub urls: Urls,
-    pub db: Db,
-    pub clock: Arc<dyn Clock>,
-    pub random: Arc<dyn Random>,
-    pub hasher: Hasher,
-    pub keys: Arc<KeyRing>,
-    pub issuers: TrustedIssuers,
-    pub sealer: Sealer,
-    pub codes: CodeKey,
-    pub channels: Channels,
-    pub templates: Templates,
-    pub settings: Settings,
-}
-
 impl App {
-    /// Puts the parts together.
+    /// From its parts, and the settings as they are now.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            config,
-            urls,
-            db,
-            clock,
-            random,
-            hasher,
-            keys,
-            issuers,
-            sealer,
-            codes,
-            channels,
-            templates,
-            settings,
-        } = parts;
+    pub fn new(parts: Parts, settings: Settings) -> Self {
         Self {
-            config,
-            urls,
-            db,
-            clock,
-            random,
-            hasher,
-            keys,
-            issuers,
-            sealer,
-            codes,
-            channels,
-            templates,
+            parts,
             callers: Callers::default(),
             turns: Turns::default(),
             outbox: Notify::new(),

@@ -144,7 +144,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         !config.trusted_issuers.iter().any(|entry| urls.issuers.contains(&entry.issuer)),
         "trusted_issuers.issuer: {public_url} is this service itself; leave it out"
     );
-    Ok(App::new(Parts {
+    let parts = Parts {
         urls,
         hasher: Hasher::start(&config.hashing, Arc::clone(&random))?,
         issuers: TrustedIssuers::new(&config.trusted_issuers)?,
@@ -156,9 +156,9 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         codes,
         channels,
         templates,
-        settings,
         config,
-    }))
+    };
+    Ok(App::new(parts, settings))
 }
 
 /// Refuses a clock that shows a time the database has seen pass: what has expired since would be good again.
