@@ -1,8 +1,8 @@
 //! A connection out of the pool, for a statement or a transaction, and how it is given back.
 //!
-//! The driver gives a connection back after asking the server whether it is well, and waits for the answer without end; it takes one
-//! back whose `begin` was cut off halfway, or whose transaction the database ended by itself. So giving back is ours: whatever is
-//! in doubt is closed, and nothing is waited for without end.
+//! The driver gives a connection back after asking the server whether it is well, and waits for the answer without end. Its own
+//! transactions lose count when their `begin` was cut off halfway (PostgreSQL), or when the database ended one by itself (SQLite).
+//! So beginning, ending and giving back are ours: whatever is in doubt is closed, and nothing is waited for without end.
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -32,23 +32,10 @@ impl Plain for Sqlite {
         sqlx::raw_sql(sql).execute(connection).await.map(drop)
     }
 
-    /// After a full disk, say, SQLite has ended the transaction by itself, and the driver does not know.
+    /// SQLite may have ended the transaction by itself, as it does when the disk is full; then `rollback` will fail.
     fn survives(error: &sqlx::Error) -> bool {
-        match error {
-            sqlx::Error::RowNotFound => true,
-            sqlx::Error::Database(error) => {
-                !matches!(error.kind(), sqlx::error::ErrorKind::Other) || is_refusal(&**error)
-            }
-            _ => false,
-        }
+        matches!(error, sqlx::Error::RowNotFound | sqlx::Error::Database(_))
     }
-}
-
-/// A trigger said no, or somebody else holds the file.
-fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
-    // The low byte is the primary code: 5 busy, 19 constraint (which a trigger raises, too).
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 19))
 }
 
 impl Plain for Postgres {
