@@ -167,11 +167,18 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
             let send = |number: usize| Step::Send { who: if is_in_turns { number % 2 } else { 0 }, to };
             (0..times).flat_map(|number| [send(number), Step::Wait { seconds: 30 }]).collect()
         }),
+        // To one address after the other, up to the cap of their sender.
+        1 => (8..11_usize, edge(vec![30, 400])).prop_map(move |(times, seconds)| {
+            let all = [Address::OwnEmail, Address::OwnPhone, Address::Free(0), Address::Free(1), Address::FreePhone];
+            let sends = all.into_iter().cycle().take(times).map(|to| Step::Send { who: 0, to });
+            sends.flat_map(|send| [send, Step::Wait { seconds }]).collect()
+        }),
         1 => (who(), edge(vec![1, 898, 899, 900]), edge(vec![1799, 1800])).prop_map(move |(who, first, second)| {
             let wait = |seconds| Step::Wait { seconds };
             fill(wrong(who), 4).chain([wait(first), wrong(who), wait(second), wrong(who)]).collect()
         }),
-        5 => (who(), any::<bool>(), between(), any::<[bool; 2]>()).prop_map(move |(who, by_code, between, once)| {
+        5 => (who(), any::<bool>(), between(), any::<[bool; 2]>(), rarely()).prop_map(move |scene| {
+            let (who, by_code, between, once, is_stolen) = scene;
             let to = Address::OwnEmail;
             let proof = if by_code { Step::Prove { who, to } } else { Step::Password { who, is_right: true } };
             let between = match between {
@@ -181,7 +188,8 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
                 Between::NewPassword => vec![Step::ChangePassword { who, record: 0 }],
                 Between::NoEmail => vec![Step::Remove { who, record: 0, method: Method::Email }],
             };
-            let open = once.map(|is_single_use| Step::Open { who, record: 0, is_single_use });
+            let opener = if is_stolen { 1 - who } else { who };
+            let open = once.map(|is_single_use| Step::Open { who: opener, record: 0, is_single_use });
             // Whatever was locked or sent before does not matter here.
             let before = [Step::Wait { seconds: 3600 }, Step::Reset { who }, proof];
             before.into_iter().chain(between).chain(open).collect()
