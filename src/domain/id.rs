@@ -166,7 +166,9 @@ mod tests {
     impl Random for Even {
         fn fill(&self, bytes: &mut [u8]) {
             static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
-            bytes.iter_mut().for_each(|byte| *byte = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            for byte in bytes {
+                *byte = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
         }
     }
 
