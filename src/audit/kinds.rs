@@ -76,6 +76,8 @@ pub const ALL: &[Kind] = &[
     owner("account.email.delete", &[], "The primary e-mail address was removed.").tells(UPDATED),
     owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed.").tells(UPDATED),
     owner("account.phone.delete", &[], "The primary phone was removed.").tells(UPDATED),
+    owner("account.session.end", &["session"], "The user ended a session, and every application's below it."),
+    owner("account.grant.revoke", &["grant"], "The user shut an application out."),
     other("user.created", &["algorithm"], "An account was made, or imported.").tells(&[HookEvent::UserCreated]),
     other("user.updated", &["fields"], "An operator changed an account.").tells(UPDATED),
     other("user.deleted", &[], "An account was deleted, with sessions and records.").tells(&[HookEvent::UserDeleted]),

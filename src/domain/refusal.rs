@@ -110,6 +110,10 @@ refusals! {
     BlocklistSubaddressing 422 "session.email_blocklist.email_subaddressing_not_allowed" "Addresses with a plus sign are not accepted here."
     BlocklistEmail 422 "session.email_blocklist.email_not_allowed" "This e-mail address is not accepted here."
 
+    // Sessions
+    SessionNotFound 404 "oidc.session_not_found" "There is no such session, or it is over."
+    GrantNotFound 404 "oidc.invalid_grant" "There is no such grant."
+
     // Rows
     EntityNotFound 404 "entity.not_found" "There is no such thing, or no longer."
     EntityRelationNotFound 404 "entity.relation_foreign_key_not_found" "What this refers to does not exist."

@@ -52,6 +52,8 @@ mod seeds;
 #[cfg(test)]
 mod sending;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod states;
 #[cfg(test)]
 mod storage;
