@@ -15,7 +15,7 @@ use crate::{
     management::users::{self as management, NewUser},
     storage::{
         directory::{self, Filter},
-        records, sessions, users,
+        records, sessions, tokens, users,
     },
     web::json::{Kind, parse},
 };
@@ -177,6 +177,7 @@ async fn suspend(config: &ConfigFile, id: UserId, is_suspended: bool) -> anyhow:
     if is_suspended {
         records::revoke_all(&mut session, &id, now).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if is_suspended { "user.suspended" } else { "user.unsuspended" };
     let actor = Actor { user: Some(&id), application: None, client: None };

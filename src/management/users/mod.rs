@@ -25,7 +25,7 @@ use crate::{
     refusals,
     storage::{
         directory::{self, Exact, Filter},
-        records, sessions, settings, users,
+        records, sessions, settings, tokens, users,
     },
     web::{
         explain,
@@ -275,7 +275,7 @@ refusals!(SuspendRefused: [MANAGEMENT, BODY], EntityNotFound);
 
 /// Suspends a user, or takes it back
 ///
-/// Suspending ends every session and revokes every verification record.
+/// Suspending ends every session, revokes every verification record and uses up every subject token.
 #[utoipa::path(
     operation_id = "UpdateUserIsSuspended", tag = "Users", security(("bearer" = [])),
     params(("userId" = String, Path, description = "The user's id.")),
@@ -297,6 +297,7 @@ pub async fn suspend(
     if body.is_suspended {
         records::revoke_all(&mut session, &id, now).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if body.is_suspended { "user.suspended" } else { "user.unsuspended" };
     audit::write(&app, &mut session, kind, manager.about(&id), json!({})).await?;
