@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::Session;
+use super::{Session, Texts};
 use crate::domain::{
     application::{ApplicationType, ClientSettings, GrantType},
     id::ApplicationId,
@@ -162,11 +162,17 @@ pub async fn add_secret(
     session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
 }
 
-/// Whether there is an application with that id that keeps no secret, being of one of these types.
-pub async fn is_public(session: &mut Session, id: &ApplicationId, types: [&str; 2]) -> sqlx::Result<bool> {
-    let sql = "select count(*) from applications where id = $1 and type in ($2, $3)";
-    let [one, other] = types;
-    Ok(session.fetch_value::<i64>(sql, (id, one, other)).await? > 0)
+/// Whether there is an application with that id that keeps no secret.
+pub async fn is_public(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
+    // The condition is that of an index (migration 0007), in which those that keep one are as little found as those that do not exist.
+    // SQLite would rather go by the primary key, and look at the row.
+    const TEXTS: Texts = Texts {
+        sqlite: "select count(*) from applications indexed by applications_public
+                 where id = $1 and type in ('Native', 'SPA')",
+        postgres: "select count(*) from applications where id = $1 and type in ('Native', 'SPA')",
+    };
+    let sql = TEXTS.of(session);
+    Ok(session.fetch_value::<i64>(sql, (id,)).await? > 0)
 }
 
 /// Whether that digest is one of the application's living secrets.
