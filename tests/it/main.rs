@@ -6,6 +6,8 @@ mod account;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod clients;
@@ -21,6 +23,8 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
