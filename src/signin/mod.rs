@@ -1,5 +1,6 @@
 //! Where bearer tokens come from: grants, keys, discovery. A later sign-in method is a file here.
 
+pub mod browser;
 pub mod clients;
 pub mod codes;
 mod discovery;
@@ -8,8 +9,11 @@ mod grants;
 pub mod hosted;
 pub mod issue;
 pub mod limits;
+mod logout;
 pub mod redirecting;
+mod revocation;
 mod token;
+mod userinfo;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -22,5 +26,16 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(discovery::root_document)
         .service(discovery::root_jwks)
         .service(discovery::oidc_jwks)
+        .service(revocation::oidc_revocation)
+        .service(revocation::oauth_revoke)
+        .service(userinfo::root_get)
+        .service(userinfo::root_post)
+        .service(userinfo::oidc_get)
+        .service(userinfo::oidc_post)
+        .service(logout::oidc_get)
+        .service(logout::oidc_post)
+        .service(logout::session_end_get)
+        .service(logout::session_end_post)
+        .service(logout::v2_get)
         .configure(hosted::routes);
 }

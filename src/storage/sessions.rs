@@ -158,6 +158,33 @@ pub async fn touch(session: &mut Session, id: &SessionId, now: Timestamp) -> sql
     Ok(session.execute(sql, (id, now)).await? == 1)
 }
 
+/// Notes that a living session got new tokens, so that it lives until `expires_at`, and holds its row until the transaction ends;
+/// `None` when there is none any more.
+pub async fn prolong(
+    session: &mut Session,
+    id: &SessionId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<Option<Stored>> {
+    let sql = "update sessions set last_used_at = $2, expires_at = $3
+               where id = $1 and ended_at is null and (expires_at is null or expires_at > $2)
+               returning id, user_id, application_id, parent_id, scope, auth_time, connection, methods, ip, user_agent,
+                 created_at, last_used_at, expires_at";
+    session.fetch_optional(sql, (id, now, expires_at)).await
+}
+
+/// Whether the user of that browser's session is signed in to the application by it.
+pub async fn reaches(
+    session: &mut Session,
+    browser: &SessionId,
+    application: &ApplicationId,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql = "select count(*) from sessions where parent_id = $1 and application_id = $2 and ended_at is null
+                 and (expires_at is null or expires_at > $3)";
+    Ok(session.fetch_value::<i64>(sql, (browser, application, now)).await? > 0)
+}
+
 /// Ends a session and those below it; gives how many there were.
 pub async fn end(session: &mut Session, id: &SessionId, now: Timestamp) -> sqlx::Result<u64> {
     let sql = "update sessions set ended_at = $2 where (id = $1 or parent_id = $1) and ended_at is null";

@@ -48,11 +48,8 @@ impl Cookie {
     #[must_use]
     pub fn set(self, app: &App, secret: &str, life: Duration) -> Option<HeaderValue> {
         let secure = if is_secure(app) { "; Secure" } else { "" };
-        let text = format!(
-            "{}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-            self.name(app),
-            life.as_secs()
-        );
+        let text =
+            format!("{}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", self.name(app), life.as_secs());
         HeaderValue::from_str(&text).ok()
     }
 

@@ -1,6 +1,10 @@
 //! The outermost layer: request id, flood limits, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error as ActixError, HttpMessage, HttpResponse, ResponseError,
@@ -49,6 +53,7 @@ pub async fn edge(
     let client = Client {
         ip: client::address(&request, &app.config.server.trusted_proxies),
         request_id: random_text(&*app.random, 16),
+        user_agent: request.headers().get(header::USER_AGENT).cloned(),
     };
     request.extensions_mut().insert(client.clone());
     let routes = request.app_data::<Data<Arc<Routes>>>().cloned();
@@ -59,7 +64,9 @@ pub async fn edge(
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
 
-    let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)) {
+    let mut response = if let Some(error) =
+        refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app))
+    {
         let answer = refusal(&request, error);
         request.into_response(answer)
     } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
@@ -157,6 +164,15 @@ fn oversized(request: &ServiceRequest, limits: &LimitsConfig) -> Option<Error> {
     (bytes > limits.header_bytes).then(|| Code::HeadersTooLarge.into())
 }
 
+/// Nothing that depends on the time is answered by a clock that was set.
+fn untimely(request: &ServiceRequest, app: &App) -> Option<Error> {
+    if app.clock.is_sound() || matches!(request.path(), "/healthz" | "/metrics") {
+        return None;
+    }
+    tracing::error!("the machine's clock was set while this process ran; set it right, or start the service again");
+    Some(Code::Unavailable.refuse().retry_after(Duration::from_secs(60)).into())
+}
+
 /// The method's name for metrics: clients may send any word, and each would begin a series of its own.
 fn known_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"];
@@ -212,11 +228,14 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
     Some(answer)
 }
 
+/// Pages where users sign out: nothing for scripts of others.
+const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
+
 /// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), pages, and the mailbox, where any
 /// page in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox" || is_page(path);
+    let is_ours = path.starts_with("/api/") || path == "/mailbox" || is_page(path) || SIGN_OUT.contains(&path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }
 

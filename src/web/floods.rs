@@ -37,7 +37,7 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 pub enum Kind {
     /// Sends a code or verifies something: may cost a password hash or a message.
     Verification,
-    /// Asks for a token.
+    /// Asks for a token, or gives one up: shows what a client knows.
     Token,
     /// Everything else.
     Other,
@@ -55,7 +55,7 @@ impl Kind {
             {
                 Some(Self::Verification)
             }
-            "/oidc/token" | "/oauth/token" => Some(Self::Token),
+            "/oidc/token" | "/oauth/token" | "/oidc/token/revocation" | "/oauth/revoke" => Some(Self::Token),
             _ => Some(Self::Other),
         }
     }

@@ -10,6 +10,8 @@ mod browser;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod errors;
@@ -25,6 +27,7 @@ mod gates;
 mod harness;
 #[cfg(test)]
 mod hosted;
+mod hooks;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
@@ -46,7 +49,13 @@ mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
