@@ -460,7 +460,7 @@ async fn judge(
         // For the time it takes.
         let none = random_text(&*app.random, 24);
         rows::count_guess(session, &none, now).await?;
-        app.sign_in_codes.is_code(&none, 6, code);
+        let _ = app.sign_in_codes.is_code(&none, 6, code);
         return Ok(Err(Wrong::Mismatch));
     };
     let policy = app.config.sign_in.of(connection);
