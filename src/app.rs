@@ -2,6 +2,7 @@
 
 pub mod callers;
 pub mod keys;
+pub mod readiness;
 pub mod turns;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, keys::Refresh, turns::Turns};
+use self::{callers::Callers, keys::Refresh, readiness::Readiness, turns::Turns};
 
 use crate::{
     channels::Channels,
@@ -73,6 +74,7 @@ pub struct App {
     pub outbox: Notify,
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
+    readiness: Readiness,
 }
 
 impl Deref for App {
@@ -120,6 +122,7 @@ impl App {
             outbox: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),
             keys_refresh: Refresh::default(),
+            readiness: Readiness::default(),
         }
     }
 

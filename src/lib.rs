@@ -22,6 +22,8 @@ pub mod app;
 
 pub mod post;
 
+pub mod pages;
+
 pub mod web;
 
 pub mod audit;

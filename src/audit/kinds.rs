@@ -82,6 +82,21 @@ pub const ALL: &[Kind] = &[
         "That failure was one too many for the address, from that client.",
     ),
     owner("sign_in.succeeded", &["connection", "scope"], "The user signed in; a session began."),
+    owner(
+        "session.ended",
+        &["by"],
+        "A session of the user ended: at a sign-out, or because its application revoked a token of it.",
+    ),
+    other(
+        "tokens.issued",
+        &["grant", "scope"],
+        "An application got tokens of the user, for an authorization code or a refresh token.",
+    ),
+    other(
+        "tokens.reused",
+        &["grant"],
+        "An authorization code or refresh token was shown that had been used before; its session ended.",
+    ),
     other("token.issued", &["scope"], "An application got a token of its own, with its credentials."),
     other("session.started", &["by"], "A session began without a subject token, on the command line."),
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),

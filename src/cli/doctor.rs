@@ -119,7 +119,7 @@ async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Seal
         );
         return;
     }
-    let limits = PoolLimits { connections: 2, acquire_timeout: config.database.acquire_timeout() };
+    let limits = PoolLimits::of(&config.database, 2);
     let db = match Db::connect(url, limits).await {
         Ok(db) => db,
         Err(error) => return findings.add("database", Err(format!("{error:#}"))),

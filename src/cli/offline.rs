@@ -14,7 +14,9 @@ pub async fn app(config: Config) -> anyhow::Result<App> {
 }
 
 /// The same with other master keys.
-pub async fn app_with(config: Config, options: Options) -> anyhow::Result<App> {
+pub async fn app_with(mut config: Config, options: Options) -> anyhow::Result<App> {
+    // Nobody waits for an answer here, and some work goes in large batches.
+    config.database.timeout_ms = config.database.timeout_ms.max(60_000);
     let address = config.server.bind;
     build_app(config, address, &mut Options { is_offline: true, ..options }).await
 }

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+pub mod pages;
 mod retention;
 mod server;
 pub mod sign_in;
@@ -44,6 +45,8 @@ pub struct Config {
     pub sms: sms::SmsConfig,
     /// What messages look like.
     pub messages: messages::MessagesConfig,
+    /// What hosted pages look like.
+    pub pages: pages::PagesConfig,
     /// Secrets of the service.
     pub keys: KeysConfig,
     /// What hashing a password costs.
@@ -102,9 +105,11 @@ impl Config {
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.server.problems();
+        problems.extend(self.database.problems());
         problems.extend(self.email.route().err().unwrap_or_default());
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
+        problems.extend(self.pages.problems());
         problems.extend(self.limits.problems());
         problems.extend(self.sign_in.problems());
         problems.extend(self.retention.problems());

@@ -36,7 +36,7 @@ pub(super) async fn run(app: Data<App>, kind: Kind, mut stop: Stop) {
         let told = app.outbox.notified();
         tokio::pin!(told);
         told.as_mut().enable();
-        while under_way.len() < AT_A_TIME && !*stop.borrow() {
+        while under_way.len() < AT_A_TIME && !*stop.borrow() && app.clock.is_sound() {
             match claim(&app, kind).await {
                 Ok(Some(due)) => drop(under_way.spawn(deliver(app.clone(), due))),
                 Ok(None) => break,

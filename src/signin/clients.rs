@@ -45,18 +45,18 @@ impl Credentials {
     pub async fn authenticate(&self, app: &App) -> Result<Application, OauthError> {
         let wrong = || OauthError::invalid_client(self.used_header);
         let mut session = app.db.read().await?;
-        let application = applications::find(&mut session, &self.id).await?;
-        // Asked for unknown applications as well: time must not tell which ids exist.
-        let is_proved = match &self.secret {
-            Some(secret) => {
-                let hash = digest(secret.expose_secret().as_bytes());
-                Some(applications::has_secret(&mut session, &self.id, &hash, app.now()).await?)
-            }
-            None => None,
+        // The application is read only once its client is proved: reading it takes time, which would tell which ids exist.
+        let is_proved = if let Some(secret) = &self.secret {
+            let hash = digest(secret.expose_secret().as_bytes());
+            applications::has_secret(&mut session, &self.id, &hash, app.now()).await?
+        } else {
+            let types = ApplicationType::PUBLIC.map(ApplicationType::name);
+            applications::is_public(&mut session, &self.id, types).await?
         };
-        let application = application.ok_or_else(wrong)?;
-        let kind = ApplicationType::parse(&application.kind).ok_or_else(wrong)?;
-        if is_proved.unwrap_or(!kind.is_confidential()) { Ok(application) } else { Err(wrong()) }
+        if !is_proved {
+            return Err(wrong());
+        }
+        applications::find(&mut session, &self.id).await?.ok_or_else(wrong)
     }
 }
 

@@ -215,12 +215,18 @@ pub async fn refresh_token(app: &App, session: &mut Session, granted: &Granted<'
         user_id: granted.user.id.clone(),
         scope: granted.scope.to_owned(),
         audience: granted.audience.map(str::to_owned),
-        dpop_jkt: granted.jkt.map(str::to_owned),
+        dpop_jkt: bound_to(granted.application, granted.jkt),
         expires_at: refresh_expiry(app, now),
         used_at: None,
     };
     refresh_tokens::add(session, &digest(token.expose_secret().as_bytes()), &row, now).await?;
     Ok(Some(token))
+}
+
+/// The key a refresh token is bound to: that of the proof, for clients that show no secret (RFC 9449 5).
+#[must_use]
+pub fn bound_to(application: &Application, jkt: Option<&str>) -> Option<String> {
+    jkt.filter(|_| !application.is_confidential()).map(str::to_owned)
 }
 
 /// When a refresh token that is issued now is worthless.

@@ -62,10 +62,15 @@ async fn answer(app: &App, request: &HttpRequest, payload: Payload, issuer: &str
 
 async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str) -> Result<TokenAnswer, OauthError> {
     let body = json::read(payload.into_inner(), &app.config.limits).await?;
-    let mut asked: TokenRequest = json::parse(&body, json::kind(request))?;
+    let kind = json::kind(request);
+    if kind == json::Kind::Form && json::has_repeated(&body) {
+        return Err(OauthError::repeated());
+    }
+    let mut asked: TokenRequest = json::parse(&body, kind)?;
     let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
     let application = credentials.authenticate(app).await?;
     let client = Client::of(request);
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    grants::grant(&asked, &Granting { app, application: &application, issuer, client: &client, user_agent }).await
+    let granting = Granting { app, application: &application, issuer, client: &client, user_agent, jkt: None };
+    grants::grant(&asked, &granting).await
 }

@@ -3,7 +3,7 @@
 //! A guess is counted before anything is evaluated. Costly methods (a password) count and commit first, judge, then report back;
 //! cheap ones (a code) count, judge and report in one transaction. Either way the answer leaves after the commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -37,6 +37,8 @@ const LONGEST_LOCK: Duration = Duration::from_secs(24 * 3600);
 /// How long a guess waits for others of its user to be judged, and how often it looks.
 const PATIENCE: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(50);
+/// On a slow database, looking takes long, too.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A guess that was counted and may now be judged.
 #[must_use]
@@ -45,7 +47,7 @@ pub struct Guess {
     method: Method,
     /// Whether a success has something to reset.
     had_failures: bool,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Guess {
@@ -55,9 +57,14 @@ impl Guess {
     /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
     /// being judged that one more could be one too many.
     pub async fn take(app: &App, caller: &Caller, method: Method) -> Result<Self> {
-        let turn = app.turns.take(&caller.user.id, method).await;
+        let busy = || Code::Unavailable.refuse().retry_after(Duration::from_secs(1));
+        let turn = app.turns.take(&caller.user.id, method).await.ok_or_else(busy)?;
         let policy = caller.settings.sign_in_experience.sentinel_policy;
+        let begun = Instant::now();
         for _ in 0..PATIENCE {
+            if begun.elapsed() > LONGEST_WAIT {
+                break;
+            }
             let now = app.now();
             let mut session = app.db.write().await?;
             let guard = hold(&mut session, &caller.user.id, method, now).await?;
@@ -74,7 +81,7 @@ impl Guess {
             drop(session);
             tokio::time::sleep(PAUSE).await;
         }
-        Err(Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into())
+        Err(busy().into())
     }
 
     /// The guess was right. Runs in the transaction that stores what it earned.

@@ -69,6 +69,14 @@ impl Application {
         self.lists("postLogoutRedirectUris", uri)
     }
 
+    /// Whether pages of that origin are its own: those of the URIs users come back to.
+    #[must_use]
+    pub fn has_origin(&self, origin: &url::Origin) -> bool {
+        let lists = ["redirectUris", "postLogoutRedirectUris"].map(|member| self.oidc_client_metadata.get(member));
+        let mut uris = lists.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+        origin.is_tuple() && uris.any(|uri| url::Url::parse(uri).is_ok_and(|uri| uri.origin() == *origin))
+    }
+
     fn lists(&self, member: &str, uri: &str) -> bool {
         let list = self.oidc_client_metadata.get(member).and_then(Value::as_array);
         list.is_some_and(|list| list.iter().any(|one| one.as_str() == Some(uri)))
@@ -152,6 +160,13 @@ pub async fn add_secret(
 ) -> sqlx::Result<()> {
     let sql = "insert into application_secrets (application_id, secret_hash, name, created_at) values ($1, $2, $3, $4)";
     session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
+}
+
+/// Whether there is an application with that id that keeps no secret, being of one of these types.
+pub async fn is_public(session: &mut Session, id: &ApplicationId, types: [&str; 2]) -> sqlx::Result<bool> {
+    let sql = "select count(*) from applications where id = $1 and type in ($2, $3)";
+    let [one, other] = types;
+    Ok(session.fetch_value::<i64>(sql, (id, one, other)).await? > 0)
 }
 
 /// Whether that digest is one of the application's living secrets.

@@ -37,6 +37,11 @@ pub async fn add(session: &mut Session, event: Event<'_>) -> sqlx::Result<()> {
     session.execute(sql, (id, at, kind, user, application, ip, request_id, Json(data))).await.map(drop)
 }
 
+/// When the newest event was.
+pub async fn newest(session: &mut Session) -> sqlx::Result<Option<Timestamp>> {
+    session.fetch_value("select max(at) from audit_events", ()).await
+}
+
 /// An event as it is stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the members of `Event`")]

@@ -26,10 +26,6 @@ pub struct CallerRow {
     /// The account.
     #[sqlx(flatten)]
     pub user: User,
-    /// Whether the token's session is known, and belongs to this user.
-    pub session_known: bool,
-    /// When that session ended.
-    pub session_ended_at: Option<Timestamp>,
     /// Whether the token's application is third-party; `None` when there is no such application.
     pub is_third_party: Option<bool>,
     /// The version of the settings.
@@ -47,8 +43,15 @@ pub(super) use columns;
 
 macro_rules! state {
     () => {
-        "s.id is not null as session_known, s.ended_at as session_ended_at, a.is_third_party as is_third_party, \
-         c.version as settings_version"
+        "a.is_third_party as is_third_party, c.version as settings_version"
+    };
+}
+
+/// The session is the user's and goes on, and the user is welcome. Said here and not by the reader of the row, so that it takes the
+/// same time whyever there is nobody.
+macro_rules! is_welcome {
+    () => {
+        " and not u.is_suspended and s.id is not null and s.ended_at is null"
     };
 }
 
@@ -99,7 +102,8 @@ struct Found {
     row: CallerRow,
 }
 
-/// The users with those ids, with the state of session and application, in the order they were asked for; at most [`TOGETHER`].
+/// The users with those ids who are welcome and have a session that goes on, with the state of the application, in the order they were
+/// asked for; at most [`TOGETHER`].
 pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Result<Vec<Option<CallerRow>>> {
     if let [Asked { user, session: sid, application }] = asked {
         let sql = concat!(
@@ -111,7 +115,8 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
                join settings c on c.id = 'default'
                left join sessions s on s.id = $2 and s.user_id = u.id
                left join applications a on a.id = $3
-             where u.id = $1"
+             where u.id = $1",
+            is_welcome!()
         );
         return Ok(vec![session.fetch_optional(sql, (user, sid, application)).await?]);
     }
@@ -134,7 +139,8 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
         " from asked cross join settings c cross join users u
                left join sessions s on s.id = asked.sid and s.user_id = u.id
                left join applications a on a.id = asked.application_id
-             where c.id = 'default' and u.id = asked.user_id"
+             where c.id = 'default' and u.id = asked.user_id",
+        is_welcome!()
     );
     let found: Vec<Found> = session.fetch_all(sql, Slots(asked)).await?;
     let mut rows: Vec<Option<CallerRow>> = asked.iter().map(|_| None).collect();
@@ -146,7 +152,7 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
     Ok(rows)
 }
 
-/// The user a trusted external issuer knows by that `sub`. There is neither session nor application of ours.
+/// The user a trusted external issuer knows by that `sub`, if welcome. There is neither session nor application of ours.
 pub async fn find_caller_by_external_id(session: &mut Session, external_id: &str) -> sqlx::Result<Option<CallerRow>> {
     let sql = concat!(
         "select ",
@@ -155,9 +161,8 @@ pub async fn find_caller_by_external_id(session: &mut Session, external_id: &str
         state!(),
         " from users u
            join settings c on c.id = 'default'
-           left join sessions s on s.id = null
            left join applications a on a.id = null
-         where u.external_id = $1"
+         where u.external_id = $1 and not u.is_suspended"
     );
     session.fetch_optional(sql, (external_id,)).await
 }

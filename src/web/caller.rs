@@ -1,6 +1,6 @@
 //! Who is asking: the bearer token, checked before anything else (contract 2.1, D3).
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
     Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
@@ -14,6 +14,7 @@ use actix_web::{
 use super::client::Client;
 use crate::{
     app::App,
+    clock::LEEWAY,
     crypto::tokens::{self, Claims, Expectations, TokenProblem},
     domain::{
         id::{ApplicationId, SessionId},
@@ -24,9 +25,6 @@ use crate::{
     error::{Error, Result},
     storage::users::{self, Asked, CallerRow},
 };
-
-/// How far the clocks of nodes may differ.
-const LEEWAY: Duration = Duration::from_secs(5);
 
 /// A signed-in user with a valid token. A handler that takes it cannot be reached without one.
 #[derive(Clone)]
@@ -142,6 +140,17 @@ pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<
     judged(app, || tokens::verify(&app.keys, token, &expected)).await
 }
 
+/// The user a token of ours speaks for, and what it says: for what needs no account centre. A token that is bound to a key is of no
+/// use here without a proof.
+pub async fn holder(app: &App, headers: &HeaderMap) -> Result<(User, Arc<Claims>)> {
+    let claims = own_claims(app, bearer(headers)?, std::slice::from_ref(&app.urls.account_audience)).await?;
+    if claims.cnf.is_some() {
+        return Err(Code::Unauthorized.into());
+    }
+    let found = by_own_token(app, &claims).await?;
+    Ok((found.row.user, claims))
+}
+
 /// A key this node does not know may be new: the keys are read again, and the token is judged once more.
 async fn judged<T>(app: &App, judge: impl Fn() -> Result<T, TokenProblem>) -> Result<T> {
     match judge() {
@@ -169,11 +178,7 @@ async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
     let session = claims.sid.clone().map(SessionId);
     let application = ApplicationId(claims.client_id.clone());
     let asked = Asked { user, session: session.clone(), application: application.clone() };
-    let row = app.callers.find(&app.db, asked).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
-    if !row.session_known || row.session_ended_at.is_some() {
-        return Err(Code::Unauthorized.into());
-    }
+    let row = app.callers.find(&app.db, asked).await?.ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: claims.scopes().map(str::to_owned).collect(), application: Some(application), session })
 }
 
@@ -181,6 +186,6 @@ async fn by_external_token(app: &App, token: &str) -> Result<Found> {
     let identity = app.issuers.verify(token, app.now()).await?;
     let mut db = app.db.read().await?;
     let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
+    let row = row.ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: identity.scopes, application: None, session: None })
 }

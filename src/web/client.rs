@@ -45,7 +45,7 @@ pub fn address(request: &ServiceRequest, trusted: &[IpNet]) -> Option<IpAddr> {
 
 /// Walks the chain from its end, each proxy having added whom it heard. What it reads is what a trusted proxy wrote: whatever a
 /// client put in front is never reached.
-fn behind_proxies<'h>(peer: IpAddr, chain: impl Iterator<Item = &'h [u8]>, trusted: &[IpNet]) -> IpAddr {
+pub fn behind_proxies<'h>(peer: IpAddr, chain: impl Iterator<Item = &'h [u8]>, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let mut client = peer.to_canonical();
     if !is_trusted(&client) {

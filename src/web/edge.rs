@@ -1,6 +1,10 @@
 //! The outermost layer: request id, flood limits, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error as ActixError, HttpMessage, HttpResponse, ResponseError,
@@ -31,6 +35,7 @@ use crate::{
     config::LimitsConfig,
     domain::{id::random_text, refusal::Code},
     error::Error,
+    pages, texts,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("logto-core-request-id");
@@ -58,7 +63,9 @@ pub async fn edge(
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
 
-    let mut response = if let Some(error) = refused.or_else(|| oversized(&request, &app.config.limits)) {
+    let mut response = if let Some(error) =
+        refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app))
+    {
         let answer = refusal(&request, error);
         request.into_response(answer)
     } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
@@ -116,13 +123,33 @@ fn admit(request: &ServiceRequest, client: Option<IpAddr>) -> (Option<Standing>,
     }
 }
 
-/// What is refused before a handler sees it, in the shape its clients read: token endpoints have the one of OAuth.
+/// What is refused before a handler sees it, in the shape its clients read: people see a page, token endpoints have the one of OAuth.
 fn refusal(request: &ServiceRequest, error: Error) -> HttpResponse {
+    if is_page(request.path())
+        && let Some(app) = request.app_data::<Data<App>>()
+    {
+        return paged(request, app, &error);
+    }
     if floods::Kind::of(request) == Some(floods::Kind::Token) {
         OauthError::from(error).answer()
     } else {
         error.error_response()
     }
+}
+
+fn paged(request: &ServiceRequest, app: &App, error: &Error) -> HttpResponse {
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let locale = texts::negotiate(None, true, None, accepted, "en");
+    let refusal = error.shown();
+    match refusal.code.status() {
+        429 => pages::too_many(app, locale, refusal.retry_after),
+        status => pages::failed(app, locale, StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Whether browsers show what is answered there.
+fn is_page(path: &str) -> bool {
+    matches!(path, "/authorize" | "/oidc/auth" | "/sign-in") || path.starts_with("/sign-in/")
 }
 
 /// Refuses heads that are larger than any client of ours needs. What does not fit the buffer of the HTTP layer (128 KiB, 96 headers)
@@ -134,6 +161,15 @@ fn oversized(request: &ServiceRequest, limits: &LimitsConfig) -> Option<Error> {
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     (bytes > limits.header_bytes).then(|| Code::HeadersTooLarge.into())
+}
+
+/// Nothing that depends on the time is answered by a clock that was set.
+fn untimely(request: &ServiceRequest, app: &App) -> Option<Error> {
+    if app.clock.is_sound() || matches!(request.path(), "/healthz" | "/metrics") {
+        return None;
+    }
+    tracing::error!("the machine's clock was set while this process ran; set it right, or start the service again");
+    Some(Code::Unavailable.refuse().retry_after(Duration::from_secs(60)).into())
 }
 
 /// The method's name for metrics: clients may send any word, and each would begin a series of its own.
@@ -191,11 +227,14 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
     Some(answer)
 }
 
-/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), and the mailbox, where any page
-/// in a developer's browser could read codes.
+/// Pages where users sign out: nothing for scripts of others.
+const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
+
+/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), pages, and the mailbox, where any
+/// page in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox";
+    let is_ours = path.starts_with("/api/") || path == "/mailbox" || is_page(path) || SIGN_OUT.contains(&path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }
 

@@ -37,7 +37,7 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 pub enum Kind {
     /// Sends a code or verifies something: may cost a password hash or a message.
     Verification,
-    /// Asks for a token.
+    /// Asks for a token, or gives one up: shows what a client knows.
     Token,
     /// Everything else.
     Other,
@@ -50,10 +50,12 @@ impl Kind {
     pub fn of(request: &ServiceRequest) -> Option<Self> {
         match request.path() {
             "/healthz" => None,
-            path if path.starts_with("/api/verifications/") && request.method() == Method::POST => {
+            path if request.method() == Method::POST
+                && (path.starts_with("/api/verifications/") || path.starts_with("/sign-in/")) =>
+            {
                 Some(Self::Verification)
             }
-            "/oidc/token" | "/oauth/token" => Some(Self::Token),
+            "/oidc/token" | "/oauth/token" | "/oidc/token/revocation" | "/oauth/revoke" => Some(Self::Token),
             _ => Some(Self::Other),
         }
     }

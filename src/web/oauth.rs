@@ -62,6 +62,11 @@ impl OauthError {
         Self { error: "invalid_client", description, status: 401, challenge: used_header, retry_after: None }
     }
 
+    /// A parameter stands twice.
+    pub fn repeated() -> Self {
+        Self::new("invalid_request", "a parameter stands more than once")
+    }
+
     /// As an answer.
     pub fn answer(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -97,9 +102,11 @@ impl utoipa::IntoResponses for TokenRefused {
                     "invalid_target",
                     "unauthorized_client",
                     "unsupported_grant_type",
+                    "invalid_dpop_proof",
                 ],
             ),
             ("401", &["invalid_client"]),
+            ("403", &["invalid_grant", "unauthorized_client"]),
             ("408", &["invalid_request"]),
             ("413", &["invalid_request"]),
             ("414", &["invalid_request"]),

@@ -8,6 +8,8 @@ mod audit;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod errors;
@@ -42,7 +44,13 @@ mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The ways to get a token: one file each, one line in [`grant`].
 
 mod client_credentials;
+mod code;
 mod exchange;
+mod refresh;
+mod standing;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,8 @@ use crate::{
     web::{client::Client, fields, oauth::OauthError},
 };
 
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The grant of [`exchange`] (RFC 8693).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// What every grant needs to know of the request.
 pub struct Granting<'a> {
@@ -27,6 +31,8 @@ pub struct Granting<'a> {
     pub client: &'a Client,
     /// By which program.
     pub user_agent: Option<&'a str>,
+    /// The key whose possession was proved (RFC 9449).
+    pub jkt: Option<&'a str>,
 }
 
 /// Issues what the request asks for.
@@ -43,7 +49,9 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
     }
     match kind {
         GrantType::ClientCredentials => client_credentials::grant(asked, granting).await,
-        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::PasswordlessOtp => Err(unsupported()),
+        GrantType::AuthorizationCode => code::grant(asked, granting).await,
+        GrantType::RefreshToken => refresh::grant(asked, granting).await,
+        GrantType::PasswordlessOtp => Err(unsupported()),
     }
 }
 
@@ -73,6 +81,22 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "all")]
     pub scope: Option<String>,
+    /// The authorization code.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub code: Option<SecretString>,
+    /// For a code: the one of the authorization request, when that had one.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
+    pub redirect_uri: Option<String>,
+    /// For a code: what `code_challenge` was made from (RFC 7636).
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub code_verifier: Option<SecretString>,
+    /// The newest refresh token.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub refresh_token: Option<SecretString>,
     /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -108,7 +132,7 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "urn:ietf:params:oauth:token-type:access_token")]
     pub issued_token_type: Option<&'static str>,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` when only the holder of a key may use it.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds.
