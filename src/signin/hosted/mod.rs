@@ -4,10 +4,10 @@
 //! second tab do no harm.
 
 mod authorize;
-mod back;
+pub mod back;
 mod flow;
-mod forms;
-mod request;
+pub mod forms;
+pub mod request;
 mod show;
 mod steps;
 
