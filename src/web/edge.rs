@@ -245,7 +245,10 @@ const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
 /// page in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox" || is_page(path) || SIGN_OUT.contains(&path)
+    let is_ours = path.starts_with("/api/")
+        || path == "/mailbox"
+        || is_page(path)
+        || SIGN_OUT.contains(&path)
         || path_takes_cookies(path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
 }

@@ -60,9 +60,11 @@ impl Kind {
             {
                 Some(Self::Verification)
             }
-            "/passwordless/start" | "/passwordless/verify" | "/passwordless/challenge" | "/otp/challenge" | "/co/authenticate" => {
-                Some(Self::SignIn)
-            }
+            "/passwordless/start"
+            | "/passwordless/verify"
+            | "/passwordless/challenge"
+            | "/otp/challenge"
+            | "/co/authenticate" => Some(Self::SignIn),
             "/passwordless/verify_redirect" | "/passwordless/verify-redirect" if request.method() == Method::POST => {
                 Some(Self::Verification)
             }

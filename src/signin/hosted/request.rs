@@ -211,8 +211,7 @@ pub async fn read(app: &App, text: &str, issuer: usize) -> Result<(Application, 
     let id = parameters.get("client_id").ok_or(Fault::Page("invalid_request: client_id is missing"))?;
     let found = applications::find(&mut app.db.read().await?, &ApplicationId(id.to_owned())).await?;
     let application = found.ok_or(Fault::Page("invalid_client: there is no client with this client_id"))?;
-    let redirect_uri =
-        parameters.get("redirect_uri").ok_or(Fault::Page("invalid_request: redirect_uri is missing"))?;
+    let redirect_uri = parameters.get("redirect_uri").ok_or(Fault::Page("invalid_request: redirect_uri is missing"))?;
     if !application.has_redirect_uri(redirect_uri) || !is_place(redirect_uri) {
         return Err(Fault::Page("invalid_request: redirect_uri is not one of those the client has registered"));
     }
@@ -280,12 +279,7 @@ fn is_digest(text: &str) -> bool {
     crate::web::cookies::is_secret(text)
 }
 
-fn asked(
-    app: &App,
-    parameters: &Parameters,
-    application: &Application,
-    back: &Back,
-) -> Result<Asked, Refused> {
+fn asked(app: &App, parameters: &Parameters, application: &Application, back: &Back) -> Result<Asked, Refused> {
     let Back { issuer, redirect_uri, response_mode, state } = back.clone();
     let (connections, is_connection_named) = connections(app, parameters, application)?;
     let (prompt, is_create) = prompt(parameters.get("prompt"))?;
@@ -419,7 +413,8 @@ mod tests {
         for uri in ["https://a.example/cb", "http://127.0.0.1:9/cb?x=1", "com.example.app:/cb"] {
             assert!(is_place(uri), "{uri}");
         }
-        for uri in ["javascript:alert(1)", "DATA:text/html,x", "https://a.example/#x", "https://a.example/ x", "cb", ""] {
+        for uri in ["javascript:alert(1)", "DATA:text/html,x", "https://a.example/#x", "https://a.example/ x", "cb", ""]
+        {
             assert!(!is_place(uri), "{uri}");
         }
     }
