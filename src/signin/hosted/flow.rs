@@ -13,7 +13,12 @@ use super::request::Asked;
 use crate::{
     app::App,
     crypto::digest::{digest, same},
-    domain::{application::Connection, id::random_text, message::Locale, time::Timestamp},
+    domain::{
+        application::Connection,
+        id::random_text,
+        message::Locale,
+        time::Timestamp,
+    },
     error::Result,
     pages::views::FormKey,
     storage::{

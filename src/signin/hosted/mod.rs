@@ -10,6 +10,7 @@ pub mod forms;
 pub mod request;
 mod show;
 mod steps;
+mod ticket;
 
 use actix_web::web::{get, post};
 use utoipa_actix_web::service_config::ServiceConfig;
