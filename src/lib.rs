@@ -26,6 +26,8 @@ pub mod pages;
 
 pub mod web;
 
+pub mod hooks;
+
 pub mod audit;
 
 pub mod stepup;

@@ -2,7 +2,7 @@
 
 pub mod budgets;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use anyhow::Context;
 
@@ -22,6 +22,22 @@ use crate::{
 
 /// What a try may take longer than the channel's own timeout: the wait for a free connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of a try.
+pub enum Outcome {
+    /// It was taken.
+    Delivered,
+    /// It is not tried again.
+    GivenUp {
+        /// Why, for the audit log.
+        reason: Cow<'static, str>,
+    },
+    /// It is tried again.
+    Later {
+        /// After that time.
+        wait: Duration,
+    },
+}
 
 /// What a lease lasts longer than the try it is for: time to mark the outcome.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -94,6 +110,9 @@ async fn add(
         expires_at,
         given_up_at,
     };
+    if next_attempt_at <= app.now() {
+        session.wake_on_commit(&app.outbox);
+    }
     Ok(outbox::add(session, row).await?)
 }
 

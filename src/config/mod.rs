@@ -16,6 +16,7 @@ mod server;
 pub mod sign_in;
 pub mod sms;
 pub mod trusted_issuers;
+mod webhooks;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use retention::RetentionConfig;
 pub use server::ServerConfig;
+pub use webhooks::WebhooksConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub messages: messages::MessagesConfig,
     /// What hosted pages look like.
     pub pages: pages::PagesConfig,
+    /// Webhooks.
+    pub webhooks: WebhooksConfig,
     /// Secrets of the service.
     pub keys: KeysConfig,
     /// What hashing a password costs.

@@ -1,5 +1,7 @@
 //! What is stored in place of a secret: digests of ids and tokens, and MACs of codes.
 
+use std::fmt::Write;
+
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -14,6 +16,16 @@ pub fn digest(bytes: &[u8]) -> [u8; 32] {
     // SHA-256 has 32 bytes, so the lengths always agree.
     out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
     out
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Where the record of this id is stored: the digest of the id.

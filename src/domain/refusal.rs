@@ -117,6 +117,10 @@ refusals! {
     EntityValueTooLong 422 "entity.value_too_long" "A value is longer than it may be."
     UsernameCaseConflicts 409 "sign_in_experiences.username_policy_case_conflicts_exist" "Some usernames differ only in letter case; rename them first."
     ThirdPartyTokenExchange 422 "application.third_party_application_cannot_enable_token_exchange" "Third-party applications may not exchange tokens."
+    HookMissingEvents 400 "hook.missing_events" "A webhook needs at least one event."
+    HookAddressNotAllowed 422 "hook.address_not_allowed" "Webhooks do not go to this address: it is not public, and not in `webhooks.allowed_networks`."
+    HookRespondedWithError 422 "hook.endpoint_responded_with_error" "The webhook's endpoint did not answer with success; `data` has what it answered."
+    HookTestFailed 422 "hook.send_test_payload_failed" "The webhook's endpoint could not be reached, or did not answer in time."
 
     // Messages
     MessageCountryNotServed 422 "request.message_country_not_served" "Text messages are not sent to numbers of this country."

@@ -29,11 +29,7 @@ impl Accent {
             let on = if contrast(color, WHITE) >= contrast(color, BLACK) { WHITE } else { [0x14, 0x16, 0x1a] };
             format!("--accent:{};--on-accent:{}", hex(color), hex(on))
         };
-        format!(
-            ":root{{{}}}@media (prefers-color-scheme:dark){{:root{{{}}}}}",
-            of(self.light),
-            of(self.dark)
-        )
+        format!(":root{{{}}}@media (prefers-color-scheme:dark){{:root{{{}}}}}", of(self.light), of(self.dark))
     }
 }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{guesses, records::Fresh, sends};
+use super::{
+    guesses::{self, Failed},
+    records::Fresh,
+    sends,
+};
 use crate::{
     app::App,
     audit,
@@ -17,7 +21,7 @@ use crate::{
         refusal::Code,
         time::Timestamp,
     },
-    error::Result,
+    error::{Error, Result},
     post::{
         self,
         budgets::{self, Counted},
@@ -47,6 +51,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// As the contract writes it: phones without the plus sign.
+    pub(super) fn given(&self) -> &str {
+        self.to.trim_start_matches('+')
+    }
+
     fn kind(&self) -> Kind {
         if self.method == Method::PhoneCode { Kind::Sms } else { Kind::Email }
     }
@@ -55,6 +64,22 @@ impl Target {
 /// Sends a code and stores the record it can verify. Waits for the channel's answer: when it refuses there is no record, and nothing
 /// was counted.
 pub async fn send(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    purpose: Purpose,
+    languages: &Languages,
+) -> Result<Fresh> {
+    let sent = try_send(app, caller, target, purpose, languages).await;
+    if let Err(Error::Refused(refusal)) = &sent
+        && refusal.code == Code::MessageRateLimited
+    {
+        sends::tell_limited(app, caller, target).await?;
+    }
+    sent
+}
+
+async fn try_send(
     app: &App,
     caller: &Caller,
     target: &Target,
@@ -196,7 +221,8 @@ pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, c
     match verdict {
         Err(Code::CodeNotFound) => Err(Code::CodeNotFound.into()),
         Err(reason) => {
-            let refusal = guesses::count_failure(app, &mut session, caller, target.method, guard, reason).await?;
+            let failed = Failed { reason, address: Some(target.given()) };
+            let refusal = guesses::count_failure(app, &mut session, caller, target.method, guard, failed).await?;
             session.commit().await?;
             Err(refusal.into())
         }

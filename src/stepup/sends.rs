@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::challenges::Target;
 use crate::{
     app::App,
+    audit,
     crypto::digest::digest,
     domain::{
         id::{UserId, random_text},
@@ -12,6 +16,7 @@ use crate::{
     },
     error::Result,
     storage::{Session, sends as rows},
+    web::caller::Caller,
 };
 
 const RECIPIENT_WINDOW: Duration = Duration::from_secs(600);
@@ -81,4 +86,19 @@ pub async fn count_anonymous(
         return Err(Code::MessageRateLimited.refuse().retry_after(until.since(now)).into());
     }
     Ok(rows::add_anonymous(session, &random_text(&*app.random, 21), &hash, sender, now).await?)
+}
+
+/// More was asked for than may be sent: the log and webhooks are told, once for each pair of user and recipient within a window, so
+/// that asking again and again does not fill the one and flood the others. In a transaction of its own: that of the message is undone.
+pub async fn tell_limited(app: &App, caller: &Caller, target: &Target) -> Result<()> {
+    let now = app.now();
+    let mut session = app.db.write().await?;
+    let subject = format!("told {} {}", caller.user.id, target.key);
+    if !rows::hold_once(&mut session, &subject, now, now.minus(RECIPIENT_WINDOW)).await? {
+        return Ok(());
+    }
+    let told = json!({ "action": "VerificationCodeSend", "recipient": target.given() });
+    audit::write_telling(app, &mut session, "message.rate_limited", caller, json!({ "to": target.masked }), told)
+        .await?;
+    Ok(session.commit().await?)
 }

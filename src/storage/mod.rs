@@ -10,6 +10,7 @@ pub mod chores;
 mod db;
 pub mod directory;
 pub mod guesses;
+pub mod hooks;
 pub mod keys;
 mod lease;
 pub mod login_tickets;

@@ -10,6 +10,13 @@ pub async fn hold(session: &mut Session, subject: &str, now: Timestamp) -> sqlx:
     session.execute(sql, (subject, now)).await.map(drop)
 }
 
+/// Takes a subject's lock, unless somebody did after `since`; says whether it was taken.
+pub async fn hold_once(session: &mut Session, subject: &str, now: Timestamp, since: Timestamp) -> sqlx::Result<bool> {
+    let sql = "insert into send_guards (subject, touched_at) values ($1, $2)
+               on conflict (subject) do update set touched_at = excluded.touched_at where send_guards.touched_at <= $3";
+    Ok(session.execute(sql, (subject, now, since)).await? == 1)
+}
+
 /// What was sent lately.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Tally {

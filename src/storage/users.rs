@@ -47,11 +47,11 @@ macro_rules! state {
     };
 }
 
-/// The session is the user's and goes on, and the user is welcome. Said here and not by the reader of the row, so that it takes the
-/// same time whyever there is nobody.
+/// The session goes on, and its user is welcome. Said here and not by the reader of the row, and asked of the session first (deleting or
+/// suspending a user ends it), so that it takes the same time whyever there is nobody.
 macro_rules! is_welcome {
     () => {
-        " and not u.is_suspended and s.id is not null and s.ended_at is null"
+        " and s.ended_at is null and not u.is_suspended"
     };
 }
 
@@ -111,16 +111,14 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
             columns!(),
             ", ",
             state!(),
-            " from users u
-               join settings c on c.id = 'default'
-               left join sessions s on s.id = $2 and s.user_id = u.id
+            " from sessions s cross join users u cross join settings c
                left join applications a on a.id = $3
-             where u.id = $1",
+             where s.id = $2 and s.user_id = $1 and u.id = $1 and c.id = 'default'",
             is_welcome!()
         );
         return Ok(vec![session.fetch_optional(sql, (user, sid, application)).await?]);
     }
-    // `cross join` keeps SQLite from reading all users for the few that were asked for.
+    // `cross join` has SQLite go in this order, and keeps it from reading all users for the few that were asked for.
     let sql = concat!(
         "with asked (slot, user_id, sid, application_id) as (values
                  (cast(0 as bigint), cast($1 as text), cast($2 as text), cast($3 as text)),
@@ -136,10 +134,9 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
         columns!(),
         ", ",
         state!(),
-        " from asked cross join settings c cross join users u
-               left join sessions s on s.id = asked.sid and s.user_id = u.id
+        " from asked cross join sessions s cross join users u cross join settings c
                left join applications a on a.id = asked.application_id
-             where c.id = 'default' and u.id = asked.user_id",
+             where s.id = asked.sid and s.user_id = asked.user_id and u.id = asked.user_id and c.id = 'default'",
         is_welcome!()
     );
     let found: Vec<Found> = session.fetch_all(sql, Slots(asked)).await?;

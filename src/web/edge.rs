@@ -53,6 +53,7 @@ pub async fn edge(
     let client = Client {
         ip: client::address(&request, &app.config.server.trusted_proxies),
         request_id: random_text(&*app.random, 16),
+        user_agent: request.headers().get(header::USER_AGENT).cloned(),
     };
     request.extensions_mut().insert(client.clone());
     let routes = request.app_data::<Data<Arc<Routes>>>().cloned();

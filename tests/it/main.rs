@@ -24,6 +24,8 @@ mod gates;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod issuers;
 #[cfg(test)]
 mod keys;

@@ -132,7 +132,6 @@ pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
     });
     audit::write(app, &mut session, "sign_in.code_sent", actor(&ask), data).await?;
     session.commit().await?;
-    app.outbox.notify_waiters();
     Ok(sent)
 }
 

@@ -13,12 +13,7 @@ use super::request::Asked;
 use crate::{
     app::App,
     crypto::digest::{digest, same},
-    domain::{
-        application::Connection,
-        id::random_text,
-        message::Locale,
-        time::Timestamp,
-    },
+    domain::{application::Connection, id::random_text, message::Locale, time::Timestamp},
     error::Result,
     pages::views::FormKey,
     storage::{

@@ -12,11 +12,7 @@ use crate::{
     app::App,
     domain::message::Locale,
     error::{Error, Result},
-    pages::{
-        self, Frame, Page,
-        views::Notice,
-        words::fill,
-    },
+    pages::{self, Frame, Page, views::Notice, words::fill},
     texts,
     web::json::{self, Kind},
 };
@@ -81,9 +77,7 @@ pub fn failed(app: &App, request: &HttpRequest, error: &Error) -> HttpResponse {
     let locale = locale(request, None, None);
     match refusal.code.status() {
         429 => pages::too_many(app, locale, refusal.retry_after),
-        status => {
-            pages::failed(app, locale, StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        }
+        status => pages::failed(app, locale, StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 

@@ -262,5 +262,6 @@ fn choose_page(flow: &Flow, frame: Frame, user: &User) -> HttpResponse {
 pub fn leaving_page(flow: &Flow, frame: Frame, url: String, is_signed_in: bool) -> HttpResponse {
     let words = frame.words;
     let text = fill(words.leaving_text, &[("app", &flow.application.name)]);
-    Leaving { title: if is_signed_in { words.leaving } else { words.cancelled }, text, url, frame }.answer(StatusCode::OK)
+    Leaving { title: if is_signed_in { words.leaving } else { words.cancelled }, text, url, frame }
+        .answer(StatusCode::OK)
 }

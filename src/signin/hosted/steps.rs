@@ -136,12 +136,7 @@ fn read(typed: &Typed) -> Option<Address> {
 }
 
 /// Sends a code and notes where it went. What refuses it is told on a page.
-async fn send(
-    app: &App,
-    request: &HttpRequest,
-    flow: &mut Flow,
-    address: &Address,
-) -> Result<Result<(), Refusal>> {
+async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Address) -> Result<Result<(), Refusal>> {
     let from = Source::of(request);
     let locale = forms::locale(request, flow.state.locale, flow.state.asked.ui_locales.as_deref());
     let languages = Languages { ui_locales: Some(locale.tag().to_owned()), ..Languages::default() };
@@ -234,8 +229,7 @@ async fn take_code(app: &App, request: &HttpRequest, flow: Flow, fields: &Fields
         }
     };
     let proof = entering::proof_of(connection, app.now());
-    let (browser, secret) =
-        back::open_browser(app, &mut session, &user.id, &proof, before.as_ref(), &from).await?;
+    let (browser, secret) = back::open_browser(app, &mut session, &user.id, &proof, before.as_ref(), &from).await?;
     let who = (&user.id, &browser, &proof);
     let url = back::admit(app, &mut session, &flow.application, &flow.state.asked, who, &from).await?;
     back::finish(app, &mut session, &flow).await?;

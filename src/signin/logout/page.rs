@@ -36,9 +36,11 @@ impl Page<'_> {
     /// Nothing was done.
     pub fn refused(&self) -> HttpResponse {
         let words = match self.locale {
-            Locale::En => {
-                Words { title: "This link does not work", text: "You are not signed out. Go back to the app and try again.", button: "" }
-            }
+            Locale::En => Words {
+                title: "This link does not work",
+                text: "You are not signed out. Go back to the app and try again.",
+                button: "",
+            },
             Locale::Ja => Words {
                 title: "このリンクは使えません",
                 text: "サインアウトしていません。アプリに戻って、もう一度お試しください。",
@@ -52,7 +54,9 @@ impl Page<'_> {
     pub fn done(&self) -> HttpResponse {
         let words = match self.locale {
             Locale::En => Words { title: "You are signed out", text: "You can close this page.", button: "" },
-            Locale::Ja => Words { title: "サインアウトしました", text: "このページを閉じてかまいません。", button: "" },
+            Locale::Ja => Words {
+                title: "サインアウトしました", text: "このページを閉じてかまいません。", button: ""
+            },
         };
         self.answer(StatusCode::OK, &words, "", "")
     }
@@ -60,9 +64,11 @@ impl Page<'_> {
     /// Whether to.
     pub fn question(&self, asked: &LogoutRequest, way_back: Option<&str>, token: &SecretString) -> HttpResponse {
         let words = match self.locale {
-            Locale::En => {
-                Words { title: "Sign out?", text: "You will be signed out in this browser, and in the apps you opened with it.", button: "Sign out" }
-            }
+            Locale::En => Words {
+                title: "Sign out?",
+                text: "You will be signed out in this browser, and in the apps you opened with it.",
+                button: "Sign out",
+            },
             Locale::Ja => Words {
                 title: "サインアウトしますか?",
                 text: "このブラウザと、ここからサインインしたアプリからサインアウトします。",
@@ -78,7 +84,9 @@ impl Page<'_> {
         ];
         let hidden: String = fields
             .into_iter()
-            .filter_map(|(name, value)| Some(format!(r#"<input type="hidden" name="{name}" value="{}">"#, escaped(value?))))
+            .filter_map(|(name, value)| {
+                Some(format!(r#"<input type="hidden" name="{name}" value="{}">"#, escaped(value?)))
+            })
             .collect();
         let form = format!(
             r#"<form method="post" action="/oidc/logout">{hidden}<button>{}</button></form>"#,

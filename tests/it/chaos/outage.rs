@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::{
     cluster::Cluster,
-    leaving::ask_and_leave,
+    leaving::{ask_and_leave, no_transaction_stays_open},
     proxy::{Proxy, Way},
 };
 use crate::harness::{Answer, TestApp, User};
@@ -155,9 +155,7 @@ async fn a_statement_that_waits_when_the_way_falls_silent_is_given_up_on_both_en
     let record = user.verify_password().await;
     let renamed = user.call("PATCH", "/api/my-account", &record, json!({ "username": "after_silence" })).await;
     renamed.expect("200");
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let sql = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
-    assert_eq!(app.number(sql).await, 0);
+    no_transaction_stays_open(&app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,8 +195,7 @@ async fn clients_that_leave_while_a_transaction_begins_leave_none_open() {
     join_all(asks).await;
     tokio::time::sleep(Duration::from_millis(1000)).await;
     proxy.set(Way::Open);
-    let sql = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
-    assert_eq!(app.number(sql).await, 0);
+    no_transaction_stays_open(&app).await;
     recovers(&user).await;
 }
 

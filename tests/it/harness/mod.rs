@@ -6,6 +6,7 @@
 mod actors;
 mod database;
 mod mail_server;
+pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,6 +30,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("PATCH", "/api/sign-in-exp"),
     ("POST", "/api/subject-tokens"),
     ("GET", "/api/audit-events"),
+    ("POST", "/api/hooks"),
+    ("GET", "/api/hooks"),
+    ("GET", "/api/hooks/x"),
+    ("PATCH", "/api/hooks/x"),
+    ("DELETE", "/api/hooks/x"),
+    ("PATCH", "/api/hooks/x/signing-key"),
+    ("POST", "/api/hooks/x/test"),
 ];
 
 #[tokio::test]
