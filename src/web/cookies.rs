@@ -17,6 +17,10 @@ pub enum Cookie {
     Session,
     /// Which browser began a sign-in.
     Flow,
+    /// Which browser asked for a link.
+    Link,
+    /// Which browser was given a login ticket.
+    Ticket,
 }
 
 /// Whether browsers reach us by TLS. Plain http is for development: there is no `__Host-` then, which demands `Secure`.
@@ -31,6 +35,10 @@ impl Cookie {
             (Self::Session, false) => "countersign-session",
             (Self::Flow, true) => "__Host-countersign-flow",
             (Self::Flow, false) => "countersign-flow",
+            (Self::Link, true) => "__Host-countersign-link",
+            (Self::Link, false) => "countersign-link",
+            (Self::Ticket, true) => "__Host-countersign-ticket",
+            (Self::Ticket, false) => "countersign-ticket",
         }
     }
 
@@ -47,9 +55,14 @@ impl Cookie {
     /// The header that sets it.
     #[must_use]
     pub fn set(self, app: &App, secret: &str, life: Duration) -> Option<HeaderValue> {
+        // A ticket is given to a page of another origin, by a request that is not a navigation.
+        let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
         let secure = if is_secure(app) { "; Secure" } else { "" };
-        let text =
-            format!("{}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", self.name(app), life.as_secs());
+        // A ticket is given to a page of another origin, by a request that is not a navigation.
+        let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
+        let secure = if is_secure(app) { "; Secure" } else { "" };
+        let (name, age) = (self.name(app), life.as_secs());
+        let text = format!("{name}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite={site}{secure}");
         HeaderValue::from_str(&text).ok()
     }
 

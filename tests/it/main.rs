@@ -45,6 +45,8 @@ mod oracle;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod passwordless;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod races;

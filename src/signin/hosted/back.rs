@@ -133,7 +133,7 @@ pub async fn admit(
         audience: asked.audience.clone(),
         nonce: asked.nonce.clone(),
         code_challenge: asked.code_challenge.clone(),
-        is_from_link: false,
+        is_from_link: asked.is_from_link,
         dpop_jkt: asked.dpop_jkt.clone(),
     };
     let code = redirecting::new_code(app, session, &granted).await?;
