@@ -31,8 +31,8 @@ fn is_secure(app: &App) -> bool {
 impl Cookie {
     fn name(self, app: &App) -> &'static str {
         match (self, is_secure(app)) {
-            (Self::Session, true) => "__Host-countersign-session",
-            (Self::Session, false) => "countersign-session",
+            (Self::Session, true) => "__Host-countersign",
+            (Self::Session, false) => "countersign",
             (Self::Flow, true) => "__Host-countersign-flow",
             (Self::Flow, false) => "countersign-flow",
             (Self::Link, true) => "__Host-countersign-link",
@@ -55,9 +55,6 @@ impl Cookie {
     /// The header that sets it.
     #[must_use]
     pub fn set(self, app: &App, secret: &str, life: Duration) -> Option<HeaderValue> {
-        // A ticket is given to a page of another origin, by a request that is not a navigation.
-        let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
-        let secure = if is_secure(app) { "; Secure" } else { "" };
         // A ticket is given to a page of another origin, by a request that is not a navigation.
         let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
         let secure = if is_secure(app) { "; Secure" } else { "" };

@@ -111,7 +111,7 @@ async fn signing_in_again_makes_another_cookie_and_the_old_one_opens_nothing() {
         app.wait_for_message(|message| message.to == **address && message.created_at == app.now()).await;
         surfer.give_code(&app.code_for(address)).await;
         assert!(surfer.arrived().contains_key("code"));
-        assert_ne!(surfer.cookies["countersign-session"], first["countersign-session"]);
+        assert_ne!(surfer.cookies["countersign"], first["countersign-session"]);
         let mut old = Surfer::at(&app, "/healthz").await;
         old.cookies = first.clone();
         old.go(&silent).await;
