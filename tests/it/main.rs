@@ -34,6 +34,8 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod oracle;

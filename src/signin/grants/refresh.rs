@@ -13,7 +13,7 @@ use crate::{
     crypto::digest::digest,
     domain::application::GrantType,
     error::Result,
-    signin::issue::{self, Granted, USER_SCOPES},
+    signin::issue::{self, Granted},
     storage::{
         Session,
         refresh_tokens::{self, RefreshToken},
