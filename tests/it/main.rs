@@ -39,6 +39,8 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod oracle;
