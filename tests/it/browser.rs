@@ -59,7 +59,8 @@ fn run(scenario: &str, environment: &[(&str, String)], clock: &ManualClock) {
 async fn people_sign_up_and_in_by_a_code_that_was_mailed() {
     let app = plays("signUpAndInByEmail").await;
     let mut session = app.write().await;
-    let count: i64 = session.fetch_value("select count(*) from users where primary_email is not null", ()).await.unwrap();
+    let count: i64 =
+        session.fetch_value("select count(*) from users where primary_email is not null", ()).await.unwrap();
     assert_eq!(count, 1, "two spellings of one address are one account");
 }
 

@@ -25,9 +25,9 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
+mod hooks;
 #[cfg(test)]
 mod hosted;
-mod hooks;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]

@@ -15,17 +15,16 @@ use crate::harness::{Answer, TestApp};
 pub const CALLBACK: &str = "https://app.example.com/callback";
 pub const VERIFIER: &str = "a-verifier-of-43-letters-or-more-0123456789abcdef";
 
-pub struct Client<'a> {
-    pub app: &'a TestApp,
+pub struct Client {
     pub application: Application,
 }
 
-impl<'a> Client<'a> {
-    pub async fn spa(app: &'a TestApp) -> Self {
+impl Client {
+    pub async fn spa(app: &TestApp) -> Self {
         Self::of(app, "SPA", ClientSettings::default()).await
     }
 
-    pub async fn of(app: &'a TestApp, kind: &str, settings: ClientSettings) -> Self {
+    pub async fn of(app: &TestApp, kind: &str, settings: ClientSettings) -> Self {
         let uris = json!({ "redirectUris": [CALLBACK, "https://app.example.com/cb?tenant=1", "javascript:alert(1)"] });
         let application = Application {
             id: ApplicationId::random(&*app.app().random),
@@ -43,7 +42,7 @@ impl<'a> Client<'a> {
         let mut session = app.write().await;
         applications::add(&mut session, &application).await.unwrap();
         session.commit().await.unwrap();
-        Self { app, application }
+        Self { application }
     }
 
     /// The path of an authorization request; `None` takes a parameter away.

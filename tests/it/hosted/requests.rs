@@ -154,7 +154,9 @@ async fn pages_are_kept_by_nobody_framed_by_nobody_and_run_nothing_of_others() {
     assert_eq!(shown.status, 422);
     assert!(!shown.text.contains("<script>alert"), "{}", shown.text);
     let policy = shown.header("content-security-policy").unwrap();
-    for part in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'", "script-src 'sha256-"] {
+    for part in
+        ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'", "script-src 'sha256-"]
+    {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("https:"), "{policy}");
