@@ -108,6 +108,11 @@ pub const ALL: &[Kind] = &[
         &["connection", "identifier"],
         "That failure was one too many for the address, from that client.",
     ),
+    other(
+        "sign_in.ticket_issued",
+        &["connection"],
+        "A code was right on a page of the application's: its browser may sign in once.",
+    ),
     owner("sign_in.succeeded", &["connection", "scope"], "The user signed in; a session began."),
     owner(
         "session.ended",

@@ -37,6 +37,8 @@ pub struct Frame {
     pub other_language: Option<String>,
     /// Where the person goes afterwards, for the foot of the page.
     pub returns_to: Option<String>,
+    /// Where a form of the page may lead beside our own site: an origin, or a scheme and a colon.
+    pub form_target: Option<String>,
     style: String,
     script: &'static str,
 }
@@ -56,6 +58,7 @@ impl Frame {
             initial,
             other_language: None,
             returns_to: None,
+            form_target: None,
             style,
             script: SCRIPT,
         }
@@ -70,14 +73,14 @@ impl Frame {
         }
     }
 
-    /// The browser runs and applies these two texts and no others, sends forms nowhere but to us, and shows the page in no frame.
+    /// The browser runs and applies these two texts and no others, sends forms nowhere but to us (and where they lead), and shows the page in no frame.
     fn policy(&self) -> String {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
+        let (style, script) = (hash(&self.style), hash(self.script));
+        let target = self.form_target.as_ref().map(|target| format!(" {target}")).unwrap_or_default();
         format!(
-            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; form-action 'self'; frame-ancestors 'none'; \
-             base-uri 'none'",
-            hash(&self.style),
-            hash(self.script)
+            "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{target}; \
+             frame-ancestors 'none'; base-uri 'none'"
         )
     }
 }

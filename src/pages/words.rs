@@ -93,6 +93,22 @@ words! {
     go_on_as_this: "Continue with this account", "このアカウントで続ける";
     use_other: "Use another account", "別のアカウントを使う";
 
+    // A link that was mailed
+    link_title: "Sign in to {app}", "{app} にログイン";
+    link_text: "Press the button to finish signing in as", "ボタンを押すと、次のアカウントでログインします。";
+    link_note: "If you did not ask to sign in, close this page. Nothing happens until you press the button.", "お心当たりがない場合は、このページを閉じてください。ボタンを押すまで何も起こりません。";
+    link_over: "This link does not work any more", "このリンクは使えません";
+    link_over_text: "It was used already, has expired, or a newer one was sent. Please go back to the application and ask for another.", "使用済み、有効期限切れ、または新しいリンクが送信されています。アプリに戻って、もう一度お試しください。";
+
+    // Signing out
+    sign_out_question: "Sign out?", "ログアウトしますか？";
+    sign_out_text: "You will be signed out in this browser, and in the apps you opened with it.", "このブラウザーと、ここからログインしたアプリからログアウトします。";
+    sign_out: "Sign out", "ログアウト";
+    signed_out: "You are signed out", "ログアウトしました";
+    signed_out_text: "You can close this page.", "このページを閉じてかまいません。";
+    sign_out_refused: "This sign-out link does not work", "このログアウトリンクは使えません";
+    sign_out_refused_text: "You are not signed out. Please go back to the application and try again.", "ログアウトしていません。アプリに戻って、もう一度お試しください。";
+
     // The way out
     leaving: "You are signed in", "ログインしました";
     cancelled: "Nothing has changed", "変更はありません";

@@ -29,6 +29,8 @@ pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
     ("/mailbox", &[Method::GET]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/oidc/auth", &[Method::GET, Method::POST]),
+    ("/passwordless/verify_redirect", &[Method::GET, Method::POST]),
+    ("/passwordless/verify-redirect", &[Method::GET, Method::POST]),
     ("/sign-in", &[Method::GET]),
     ("/sign-in/identifier", &[Method::POST]),
     ("/sign-in/code", &[Method::POST]),

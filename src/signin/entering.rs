@@ -123,6 +123,12 @@ pub fn browser_life(app: &App) -> Duration {
     days(app.config.sign_in.session_days)
 }
 
+/// How long a link that was mailed works.
+#[must_use]
+pub fn link_life(app: &App) -> Duration {
+    Duration::from_secs(u64::from(app.config.sign_in.email.code_seconds))
+}
+
 fn days(number: u32) -> Duration {
     Duration::from_secs(24 * 3600 * u64::from(number))
 }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::HeaderMap;
+
 use crate::{
     domain::{application::Connection, time::Timestamp},
     error::Result,
     storage::{Session, rates},
-    web::client::Client,
+    web::{client::Client, floods},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -86,5 +88,12 @@ impl Bucket {
             empties_at,
             wait: empties_at.plus(self.interval()).since(now.plus(HOUR)),
         }
+    }
+}
+
+impl Standing {
+    /// Says it in the headers of an answer (contract P11).
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        floods::tell(headers, self.limit, self.remaining, floods::seconds(self.empties_at));
     }
 }

@@ -5,13 +5,16 @@ pub mod clients;
 pub mod codes;
 mod discovery;
 pub mod entering;
+mod forwarded;
 mod grants;
 pub mod hosted;
 pub mod issue;
 pub mod limits;
 mod logout;
+mod passwordless;
 pub mod redirecting;
 mod revocation;
+pub mod tickets;
 mod token;
 mod userinfo;
 
@@ -37,5 +40,6 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(logout::session_end_get)
         .service(logout::session_end_post)
         .service(logout::v2_get)
-        .configure(hosted::routes);
+        .configure(hosted::routes)
+        .configure(passwordless::routes);
 }

@@ -63,6 +63,12 @@ impl Application {
         self.lists("redirectUris", uri)
     }
 
+    /// Where users go when a request does not say.
+    #[must_use]
+    pub fn first_redirect_uri(&self) -> Option<&str> {
+        self.oidc_client_metadata.get("redirectUris").and_then(Value::as_array)?.first()?.as_str()
+    }
+
     /// The same for where users go after signing out.
     #[must_use]
     pub fn has_post_logout_redirect_uri(&self, uri: &str) -> bool {

@@ -17,6 +17,10 @@ pub enum Cookie {
     Session,
     /// Which browser began a sign-in.
     Flow,
+    /// Which browser asked for a link.
+    Link,
+    /// Which browser was given a login ticket.
+    Ticket,
 }
 
 /// Whether browsers reach us by TLS. Plain http is for development: there is no `__Host-` then, which demands `Secure`.
@@ -27,10 +31,14 @@ fn is_secure(app: &App) -> bool {
 impl Cookie {
     fn name(self, app: &App) -> &'static str {
         match (self, is_secure(app)) {
-            (Self::Session, true) => "__Host-countersign-session",
-            (Self::Session, false) => "countersign-session",
+            (Self::Session, true) => "__Host-countersign",
+            (Self::Session, false) => "countersign",
             (Self::Flow, true) => "__Host-countersign-flow",
             (Self::Flow, false) => "countersign-flow",
+            (Self::Link, true) => "__Host-countersign-link",
+            (Self::Link, false) => "countersign-link",
+            (Self::Ticket, true) => "__Host-countersign-ticket",
+            (Self::Ticket, false) => "countersign-ticket",
         }
     }
 
@@ -47,9 +55,11 @@ impl Cookie {
     /// The header that sets it.
     #[must_use]
     pub fn set(self, app: &App, secret: &str, life: Duration) -> Option<HeaderValue> {
+        // A ticket is given to a page of another origin, by a request that is not a navigation.
+        let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
         let secure = if is_secure(app) { "; Secure" } else { "" };
-        let text =
-            format!("{}={secret}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", self.name(app), life.as_secs());
+        let (name, age) = (self.name(app), life.as_secs());
+        let text = format!("{name}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite={site}{secure}");
         HeaderValue::from_str(&text).ok()
     }
 

@@ -62,6 +62,7 @@ async function prepare(page, { language, width, height, scheme, script }) {
   await page.setRequestInterception(true);
   page.on('request', request => {
     const isApplication = request.url().startsWith('https://app.example.com/');
+    if (isApplication && page.isHeld) return;
     const answer = { contentType: 'text/html', body: '<!doctype html><title>Application</title>' };
     (isApplication ? request.respond(answer) : request.continue()).catch(() => {});
   });

@@ -6,6 +6,8 @@ mod account;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod chaos;
@@ -23,8 +25,9 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
-#[cfg(test)]
 mod hooks;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
@@ -36,11 +39,15 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod passwordless;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

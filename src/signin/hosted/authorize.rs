@@ -13,6 +13,7 @@ use super::{
     flow::{Browser, Flow},
     forms,
     request::{self, Asked, Fault, Prompt},
+    ticket,
 };
 use crate::{
     app::App,
@@ -71,6 +72,9 @@ async fn answer(app: &App, request: &HttpRequest, issuer: usize) -> HttpResponse
 
 async fn decide(app: &App, request: &HttpRequest, issuer: usize) -> Result<HttpResponse, Fault> {
     let (application, asked) = request::read(app, request.query_string(), issuer).await?;
+    if let Some(response) = ticket::admit(app, request, &application, &asked).await? {
+        return Ok(response);
+    }
     let present = back::browser_session(app, request).await?;
     if let Some(browser) = &present
         && matches!(asked.prompt, Prompt::Unsaid | Prompt::Silent)

@@ -4,12 +4,13 @@
 //! second tab do no harm.
 
 mod authorize;
-mod back;
+pub mod back;
 mod flow;
-mod forms;
-mod request;
+pub mod forms;
+pub mod request;
 mod show;
 mod steps;
+mod ticket;
 
 use actix_web::web::{get, post};
 use utoipa_actix_web::service_config::ServiceConfig;

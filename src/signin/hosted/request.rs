@@ -53,6 +53,8 @@ pub struct Asked {
     pub max_age: Option<u64>,
     /// Whether the page is worded for people without an account.
     pub is_sign_up: bool,
+    /// Whether it came by a message: then nobody could make a PKCE challenge.
+    pub is_from_link: bool,
 }
 
 impl Default for Asked {
@@ -74,6 +76,7 @@ impl Default for Asked {
             prompt: Prompt::Unsaid,
             max_age: None,
             is_sign_up: false,
+            is_from_link: false,
         }
     }
 }
@@ -224,7 +227,8 @@ pub async fn read(app: &App, text: &str, issuer: usize) -> Result<(Application, 
     Ok((application, asked))
 }
 
-type Refused = (&'static str, &'static str);
+/// An error of RFC 6749 4.1.2.1, and its description.
+pub type Refused = (&'static str, &'static str);
 
 /// Schemes that run or read something where they are opened lead nowhere, whatever is registered.
 fn is_place(uri: &str) -> bool {
@@ -298,7 +302,49 @@ fn asked(app: &App, parameters: &Parameters, application: &Application, back: &B
         prompt,
         max_age,
         is_sign_up: is_create || parameters.get("screen_hint") == Some("signup"),
+        is_from_link: false,
     })
+}
+
+/// The same for a request that begins with a code or link that was sent (contract 1.6): the application's first redirect URI where none
+/// is named; `None` where there is none, or no authorization code could be used.
+pub fn read_sent(
+    app: &App,
+    application: &Application,
+    connection: Connection,
+    pairs: Vec<(String, String)>,
+) -> Result<Option<Asked>, Refused> {
+    let parameters = Parameters(pairs);
+    if parameters.0.iter().any(|(name, value)| value.len() > LONGEST || name.contains('\0') || value.contains('\0')) {
+        return Err(("invalid_request", "a parameter is too long, or holds U+0000"));
+    }
+    if !matches!(parameters.get("response_type"), None | Some("code")) {
+        return Err(("unsupported_response_type", "the only response_type is code"));
+    }
+    let response_mode = match parameters.get("response_mode") {
+        None | Some("query") => ResponseMode::Query,
+        Some("fragment") => ResponseMode::Fragment,
+        Some(_) => return Err(("invalid_request", "response_mode is query or fragment")),
+    };
+    let redirect_uri = match parameters.get("redirect_uri") {
+        Some(uri) if application.has_redirect_uri(uri) && is_place(uri) => Some(uri),
+        Some(_) => return Err(("invalid_request", "redirect_uri is not one of those the client has registered")),
+        None => application.first_redirect_uri().filter(|uri| is_place(uri)),
+    };
+    let audience = audience(app, &parameters)?;
+    let redirect_uri = redirect_uri.filter(|_| application.allows(GrantType::AuthorizationCode));
+    Ok(redirect_uri.map(|redirect_uri| Asked {
+        redirect_uri: redirect_uri.to_owned(),
+        response_mode,
+        state: parameters.text("state"),
+        nonce: parameters.text("nonce"),
+        scope: issue::known_scopes(parameters.get("scope").unwrap_or_default()),
+        audience,
+        connections: vec![connection],
+        is_connection_named: true,
+        is_from_link: true,
+        ..Asked::default()
+    }))
 }
 
 /// The ways in: the one that was named, or all the client and the configuration allow.

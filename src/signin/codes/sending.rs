@@ -1,29 +1,22 @@
-//! Codes and links that sign somebody in: sent, sent again, judged, used (contract `auth0.md` 1.5, 1.6; `security.md`, invariants 1 and 2).
-//!
-//! A start says nothing of whether there is an account, neither by its answer nor by the time it takes: what nobody may use is
-//! written down like everything else, and is not sent.
+//! Sending a code, or the same one again.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    entering::{self, Proved},
-    limits::Bucket,
-};
+use super::Address;
 use crate::{
     app::App,
     audit::{self, Actor},
     crypto::digest::digest,
     domain::{
         application::Connection,
-        id::{pick, random_text},
-        identifier::{E164, EmailAddress},
+        id::pick,
+        identifier::EmailAddress,
         message::{Kind, Message, Payload, Template},
-        refusal::Code,
+        refusal::{Code, Refusal},
         settings::Settings,
         time::Timestamp,
-        user::User,
     },
     error::Result,
     post::{self, budgets},
@@ -37,52 +30,6 @@ use crate::{
     texts::{self, Values},
     web::client::{Client, Languages},
 };
-
-/// Where a code goes, in canonical form.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// Through which connection.
-    pub connection: Connection,
-    /// What two spellings of the same address share: the e-mail key, or E.164 digits.
-    pub key: String,
-    /// As it was given; a phone with its plus sign.
-    pub spelling: String,
-    /// Where the message is sent.
-    pub to: String,
-    /// For the audit log.
-    pub masked: String,
-}
-
-impl Address {
-    /// An e-mail address mail can be sent to, or `+` and the 1 to 15 digits of a number that can be called.
-    #[must_use]
-    pub fn parse(connection: Connection, text: &str) -> Option<Self> {
-        match connection {
-            Connection::Email => {
-                let address = EmailAddress::parse(text).ok()?;
-                let is_good = address.is_deliverable() && !address.exceeds_column();
-                is_good.then(|| Self {
-                    connection,
-                    key: address.key(),
-                    spelling: address.as_str().to_owned(),
-                    to: address.as_str().to_owned(),
-                    masked: address.masked(),
-                })
-            }
-            Connection::Sms => {
-                let number = text.strip_prefix('+').filter(|digits| digits.len() <= 15).and_then(E164::of)?;
-                let plus = number.plus();
-                Some(Self {
-                    connection,
-                    key: number.as_str().to_owned(),
-                    spelling: plus.clone(),
-                    to: plus,
-                    masked: number.masked(),
-                })
-            }
-        }
-    }
-}
 
 /// Who may use a code.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +124,7 @@ pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
     if let Err(used_up) = budgets::try_count(app, &mut session, kind, &address.key, client, now).await? {
         let refusal = used_up.refusal(now);
         let code = if used_up.is_daily { Code::ConnectorRateLimited } else { refusal.code };
-        return Err(crate::domain::refusal::Refusal { code, ..refusal }.into());
+        return Err(Refusal { code, ..refusal }.into());
     }
     let data = json!({
         "connection": address.connection.name(), "to": address.masked, "isLink": matches!(ask.carries, Carries::CodeAndLink { .. }),
@@ -331,226 +278,4 @@ fn compose(app: &App, settings: &Settings, ask: &Ask<'_>, sent: &Sent, now: Time
 /// Where the link of a message leads.
 fn link_url(app: &App, id: &str) -> String {
     format!("{}/passwordless/verify_redirect?link={}", app.urls.root, app.sign_in_codes.link(id))
-}
-
-/// Why a code was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is not the code; or there is none, or nobody may sign in with it.
-    Mismatch,
-    /// It was the code too long ago.
-    Expired,
-    /// No tries are left.
-    Exhausted,
-}
-
-impl Wrong {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Mismatch => "mismatch",
-            Self::Expired => "expired",
-            Self::Exhausted => "exhausted",
-        }
-    }
-}
-
-/// Counts, judges, spends, finds or makes the account; in the caller's transaction, which must be committed whatever the outcome: that
-/// is what counts the guess.
-pub async fn redeem(
-    app: &App,
-    session: &mut Session,
-    found: Option<SignInCode>,
-    code: &str,
-    application: &Application,
-    client: &Client,
-) -> Result<Result<User, Wrong>> {
-    let verdict = judge(app, session, found.as_ref(), code, application).await?;
-    let user = match (&verdict, &found) {
-        (Ok(()), Some(row)) => enter(app, session, row, application, client).await?,
-        _ => None,
-    };
-    match (user, verdict) {
-        (Some(user), Ok(())) => Ok(Ok(user)),
-        (_, verdict) => {
-            let wrong = verdict.err().unwrap_or(Wrong::Mismatch);
-            let address = found.as_ref().and_then(address_of);
-            audit_failure(app, session, address.as_ref(), application, client, wrong.name()).await?;
-            Ok(Err(wrong))
-        }
-    }
-}
-
-/// The same for the code that application and address name. Wrong ones are counted for the address as well: beyond the tries of one
-/// code, across all codes (contract 6). Whoever holds a code is not held up by that.
-///
-/// # Errors
-/// `429 sign_in.too_many_attempts`, and nothing was judged.
-pub async fn redeem_named(
-    app: &App,
-    session: &mut Session,
-    address: &Address,
-    code: &str,
-    application: &Application,
-    client: &Client,
-) -> Result<Result<User, Wrong>> {
-    let failures = Failures::take(app, session, address, client).await?;
-    let found = rows::find_named(session, &application.id, address.connection.name(), &address.key).await?;
-    let outcome = redeem(app, session, found, code, application, client).await?;
-    failures.settle(app, session, address, application, client, outcome.is_ok()).await?;
-    Ok(outcome)
-}
-
-/// The same, only looking: a code that is right stays good (contract P10). To be committed whatever the outcome, too.
-pub async fn check_named(
-    app: &App,
-    session: &mut Session,
-    address: &Address,
-    code: &str,
-    application: &Application,
-    client: &Client,
-) -> Result<Result<(), Wrong>> {
-    let failures = Failures::take(app, session, address, client).await?;
-    let found = rows::find_named(session, &application.id, address.connection.name(), &address.key).await?;
-    let verdict = judge(app, session, found.as_ref(), code, application).await?;
-    match (&verdict, &found) {
-        (Ok(()), Some(row)) => {
-            rows::forgive_guess(session, &row.id).await?;
-            let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
-            let data = json!({ "connection": address.connection.name(), "identifier": address.masked });
-            audit::write(app, session, "sign_in.code_checked", actor, data).await?;
-        }
-        (Ok(()), None) => {}
-        (Err(wrong), _) => {
-            audit_failure(app, session, Some(address), application, client, wrong.name()).await?;
-        }
-    }
-    failures.settle(app, session, address, application, client, verdict.is_ok()).await?;
-    Ok(verdict)
-}
-
-/// Uses the link of a message; `None` when it was used before, is too old, or nobody may sign in with it. To be committed whatever
-/// the outcome.
-pub async fn redeem_link(
-    app: &App,
-    session: &mut Session,
-    row: &SignInCode,
-    application: &Application,
-    client: &Client,
-) -> Result<Option<User>> {
-    let user = enter(app, session, row, application, client).await?;
-    if user.is_none() {
-        audit_failure(app, session, address_of(row).as_ref(), application, client, "link").await?;
-    }
-    Ok(user)
-}
-
-/// Counted first, whatever comes of it; then looked at. The row is held from here on, so that guesses take turns.
-async fn judge(
-    app: &App,
-    session: &mut Session,
-    found: Option<&SignInCode>,
-    code: &str,
-    application: &Application,
-) -> Result<Result<(), Wrong>> {
-    let now = app.now();
-    let found = found.filter(|row| row.application_id == application.id);
-    let connection = found.and_then(|row| Connection::parse(&row.connection));
-    let (Some(row), Some(connection)) = (found, connection) else {
-        // For the time it takes.
-        let none = random_text(&*app.random, 24);
-        rows::count_guess(session, &none, now).await?;
-        app.sign_in_codes.is_code(&none, 6, code);
-        return Ok(Err(Wrong::Mismatch));
-    };
-    let policy = app.config.sign_in.of(connection);
-    let tries = i64::from(policy.tries);
-    let Some(number) = rows::count_guess(session, &row.id, now).await? else {
-        let is_expired = row.used_at.is_none() && row.replaced_at.is_none() && row.expires_at <= now;
-        return Ok(Err(if is_expired { Wrong::Expired } else { Wrong::Mismatch }));
-    };
-    if number > tries {
-        return Ok(Err(Wrong::Exhausted));
-    }
-    if app.sign_in_codes.is_code(&row.id, policy.code_digits, code) {
-        return Ok(Ok(()));
-    }
-    Ok(Err(if number == tries { Wrong::Exhausted } else { Wrong::Mismatch }))
-}
-
-/// Spends the row and gives its account.
-async fn enter(
-    app: &App,
-    session: &mut Session,
-    row: &SignInCode,
-    application: &Application,
-    client: &Client,
-) -> Result<Option<User>> {
-    let Some(connection) = Connection::parse(&row.connection) else { return Ok(None) };
-    if row.application_id != application.id || !rows::spend(session, &row.id, app.now()).await? {
-        return Ok(None);
-    }
-    let proved = Proved { connection, key: &row.identifier, spelling: &row.address };
-    entering::account(app, session, &proved, application, client).await
-}
-
-fn address_of(row: &SignInCode) -> Option<Address> {
-    Address::parse(Connection::parse(&row.connection)?, &row.address)
-}
-
-async fn audit_failure(
-    app: &App,
-    session: &mut Session,
-    address: Option<&Address>,
-    application: &Application,
-    client: &Client,
-    reason: &str,
-) -> Result<()> {
-    let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
-    let data = json!({
-        "connection": address.map(|address| address.connection.name()),
-        "identifier": address.map(|address| &address.masked),
-        "reason": reason,
-    });
-    audit::write(app, session, "sign_in.failed", actor, data).await
-}
-
-/// A guess that counts as wrong until it is known to be right.
-struct Failures {
-    buckets: [Bucket; 2],
-    is_last: bool,
-}
-
-impl Failures {
-    async fn take(app: &App, session: &mut Session, address: &Address, client: &Client) -> Result<Self> {
-        let buckets = Bucket::failures(address.connection, &address.key, client);
-        let mut is_last = false;
-        for bucket in &buckets {
-            match bucket.take(session, app.now()).await? {
-                Ok(standing) => is_last |= standing.remaining == 0,
-                Err(standing) => return Err(Code::TooManySignIns.refuse().retry_after(standing.wait).into()),
-            }
-        }
-        Ok(Self { buckets, is_last })
-    }
-
-    async fn settle(
-        &self,
-        app: &App,
-        session: &mut Session,
-        address: &Address,
-        application: &Application,
-        client: &Client,
-        is_right: bool,
-    ) -> Result<()> {
-        if is_right {
-            for bucket in &self.buckets {
-                bucket.give_back(session).await?;
-            }
-        } else if self.is_last {
-            let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
-            let data = json!({ "connection": address.connection.name(), "identifier": address.masked });
-            audit::write(app, session, "sign_in.locked", actor, data).await?;
-        }
-        Ok(())
-    }
 }
