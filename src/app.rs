@@ -1,7 +1,9 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
 pub mod callers;
+pub mod hooks;
 pub mod keys;
+pub mod readiness;
 pub mod turns;
 
 use std::{
@@ -11,10 +13,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, keys::Refresh, turns::Turns};
+use self::{callers::Callers, hooks::Hooks, keys::Refresh, readiness::Readiness, turns::Turns};
 
 use crate::{
-    channels::Channels,
+    channels::{Channels, webhook::Webhooks},
     clock::Clock,
     config::Config,
     crypto::{
@@ -61,6 +63,8 @@ pub struct Parts {
     pub dpop_nonces: Nonces,
     /// Ways out for messages.
     pub channels: Channels,
+    /// The way out for webhooks.
+    pub webhooks: Webhooks,
     /// What messages say.
     pub templates: Templates,
 }
@@ -72,10 +76,13 @@ pub struct App {
     pub callers: Callers,
     /// Turns of guesses in this process.
     pub turns: Turns,
+    /// Which webhooks are enabled, as far as this process knows.
+    pub hooks: Hooks,
     /// Told when something waits in the outbox.
-    pub outbox: Notify,
+    pub outbox: Arc<Notify>,
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
+    readiness: Readiness,
 }
 
 impl Deref for App {
@@ -120,9 +127,11 @@ impl App {
             parts,
             callers: Callers::default(),
             turns: Turns::default(),
-            outbox: Notify::new(),
+            hooks: Hooks::default(),
+            outbox: Arc::new(Notify::new()),
             settings: RwLock::new(Arc::new(settings)),
             keys_refresh: Refresh::default(),
+            readiness: Readiness::default(),
         }
     }
 

@@ -38,10 +38,7 @@ struct Waiting {
 pub fn measure(clients: &Runtime, subject: &Subject) {
     let app = &subject.running.app;
     let url = app.config.database.url.clone();
-    let limits = PoolLimits {
-        connections: app.config.database.connections,
-        acquire_timeout: app.config.database.acquire_timeout(),
-    };
+    let limits = PoolLimits::of(&app.config.database, app.config.database.connections);
     let direct = clients.block_on(Db::connect(&url, limits)).unwrap();
     let mut pairs = Vec::new();
     for round in 0..4 {

@@ -208,25 +208,29 @@ async fn subject_tokens(scene: &Scene) -> Vec<Pair> {
         request("POST /oidc/token", FORM, &body)
     };
     let mut session = app.db.write().await.unwrap();
-    let (used, expired) = ("sub_used0000000000000000000000000000", "sub_expired0000000000000000000000000");
-    tokens::add(&mut session, &digest(used.as_bytes()), &user.id, now, Timestamp(now.0 + 600_000)).await.unwrap();
-    tokens::spend(&mut session, &digest(used.as_bytes()), now).await.unwrap();
+    let (spent, expired) = ("sub_used0000000000000000000000000000", "sub_expired0000000000000000000000000");
+    tokens::add(&mut session, &digest(spent.as_bytes()), &user.id, now, Timestamp(now.0 + 600_000)).await.unwrap();
+    tokens::spend(&mut session, &digest(spent.as_bytes()), now).await.unwrap();
     tokens::add(&mut session, &digest(expired.as_bytes()), &user.id, now, now).await.unwrap();
+    let (gone, suspended) = (scene.user(6), "sub_suspended00000000000000000000000");
+    tokens::add(&mut session, &digest(suspended.as_bytes()), &gone.id, now, Timestamp(now.0 + 600_000)).await.unwrap();
     session.commit().await.unwrap();
+    scene.dismiss(&gone.id, false).await;
     let unknown = format!("sub_{UNKNOWN}");
     vec![
-        Pair::new("subject token: unknown, used", 400, [exchange(&unknown), exchange(used)]),
+        Pair::new("subject token: unknown, used", 400, [exchange(&unknown), exchange(spent)]),
         Pair::new("subject token: unknown, expired", 400, [exchange(&unknown), exchange(expired)]),
+        Pair::new("subject token: unknown, of a suspended user", 400, [exchange(&unknown), exchange(suspended)]),
     ]
 }
 
 async fn bearers(scene: &Scene) -> Vec<Pair> {
+    // The suspended one was suspended before.
     let (ended, suspended, deleted) = (scene.user(5), scene.user(6), scene.user(7));
     let app = &scene.subject.running.app;
     let mut session = app.db.write().await.unwrap();
     sessions::end_all(&mut session, &ended.id, None, app.now()).await.unwrap();
     session.commit().await.unwrap();
-    scene.dismiss(&suspended.id, false).await;
     scene.dismiss(&deleted.id, true).await;
     let get = |token: &str| with_token("GET /api/my-account", token, "", &Value::Null);
     vec![

@@ -103,13 +103,13 @@ fn ranks(times: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let mut rest = order.as_slice();
     let mut before = 0.0;
     while let Some((time, _)) = rest.first() {
-        let ties = rest.iter().take_while(|(other, _)| other == time).count();
-        let (these, others) = rest.split_at(ties);
+        let equal = rest.iter().take_while(|(other, _)| other.total_cmp(time).is_eq()).count();
+        let (these, others) = rest.split_at(equal);
         for (_, place) in these {
             *ranks.get_mut(place / 2).and_then(|both| both.get_mut(place % 2)).expect("a place") =
-                before + f64::midpoint(count(ties), 1.0);
+                before + f64::midpoint(count(equal), 1.0);
         }
-        before += count(ties);
+        before += count(equal);
         rest = others;
     }
     ranks

@@ -21,9 +21,9 @@ use crate::{
         signing::{KeyRing, RingKey, SigningAlgorithm, SigningKey},
         tokens,
     },
-    domain::time::Timestamp,
+    domain::{refusal::Code, time::Timestamp},
     error::Result,
-    storage::{self, Db, Session, keys::StoredKey},
+    storage::{self, Db, keys::StoredKey},
 };
 
 /// From publishing a key to its first signature: twice as long as answers with our keys may be cached (`signin::discovery`), which
@@ -148,30 +148,34 @@ fn ring(rows: &[StoredKey], known: &[RingKey], sealer: &Sealer) -> Result<Vec<Ri
 pub struct Refresh {
     turn: tokio::sync::Mutex<()>,
     begun: AtomicU64,
+    /// The last reading that failed.
+    failed: AtomicU64,
 }
 
 impl App {
     /// Reads the signing keys again. Of many who ask at once, each waits for a reading that began after it asked, and one reads for
-    /// all: whatever tokens strangers send, a node asks the database no more than once at a time.
+    /// all: whatever tokens strangers send, a node asks the database no more than once at a time. When that fails it fails for all,
+    /// or each would wait in turn for a database that does not answer.
     pub async fn refresh_keys(&self) -> Result<()> {
         let refresh = &self.keys_refresh;
         let before = refresh.begun.load(Ordering::SeqCst);
         let _turn = refresh.turn.lock().await;
+        if refresh.failed.load(Ordering::SeqCst) > before {
+            return Err(Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into());
+        }
         if refresh.begun.load(Ordering::SeqCst) > before {
             return Ok(());
         }
-        let mut session = self.db.read().await?;
-        refresh.begun.fetch_add(1, Ordering::SeqCst);
-        let outcome = self.read_keys(&mut session).await;
+        let number = refresh.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let outcome = self.read_keys().await;
         if outcome.is_err() {
-            // Those who wait read for themselves.
-            refresh.begun.fetch_sub(1, Ordering::SeqCst);
+            refresh.failed.store(number, Ordering::SeqCst);
         }
         outcome
     }
 
-    async fn read_keys(&self, session: &mut Session) -> Result<()> {
-        let rows = storage::keys::list(session).await?;
+    async fn read_keys(&self) -> Result<()> {
+        let rows = storage::keys::list(&mut self.db.read().await?).await?;
         let known = self.keys.list();
         let fresh = ring(&rows, &known, &self.sealer)?;
         let same =

@@ -3,14 +3,21 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::domain::{id::UserId, method::Method};
 
 /// Fewer than the least `maxAttempts` in use, and enough to keep every core busy.
 const AT_A_TIME: usize = 4;
+
+/// Past it, whatever the others wait for is not to be had.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The turns.
 #[derive(Default)]
@@ -19,7 +26,7 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Waits for a turn; it ends when the permit is dropped. `None` only if the process is stopping.
+    /// Waits for a turn, within limits; it ends when the permit is dropped.
     pub async fn take(&self, user: &UserId, method: Method) -> Option<OwnedSemaphorePermit> {
         let semaphore = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,6 +37,6 @@ impl Turns {
             let fresh = || Arc::new(Semaphore::new(AT_A_TIME));
             Arc::clone(waiting.entry((user.clone(), method)).or_insert_with(fresh))
         };
-        semaphore.acquire_owned().await.ok()
+        timeout(PATIENCE, semaphore.acquire_owned()).await.ok()?.ok()
     }
 }

@@ -89,7 +89,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn list(config: &ConfigFile, as_json: bool) -> anyhow::Result<()> {
     let config = config.load()?.database;
-    let db = Db::connect(&config.url, PoolLimits { connections: 2, acquire_timeout: config.acquire_timeout() }).await?;
+    let db = Db::connect(&config.url, PoolLimits::of(&config, 2)).await?;
     db.migrate().await?;
     let rows = storage::keys::list(&mut db.read().await?).await?;
     db.close().await;

@@ -15,7 +15,7 @@ pub struct Arguments {
 /// Runs what has not run yet; `serve` and the other commands do the same.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config.load()?.database;
-    let limits = PoolLimits { connections: 2, acquire_timeout: config.acquire_timeout() };
+    let limits = PoolLimits::of(&config, 2);
     let db = Db::connect(&config.url, limits).await?;
     let was_done = db.is_migrated().await.unwrap_or(false);
     db.migrate().await?;

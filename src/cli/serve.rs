@@ -18,6 +18,9 @@ pub struct Arguments {
     /// Write the URL into this file once requests are answered
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
+    /// Start although the audit log has events that are later than this machine's clock shows
+    #[arg(long)]
+    trust_clock: bool,
 }
 
 /// Serves until told to stop.
@@ -32,7 +35,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let signals = Signals::take()?;
     raise_file_limit(config.limits.connections);
-    let running = server::start(config, server::Options::default()).await?;
+    let running =
+        server::start(config, server::Options { trusts_clock: arguments.trust_clock, ..Default::default() }).await?;
     let (address, url) = (running.address, running.url());
     if let Some(path) = &arguments.ready_file {
         output::write_whole(path, &format!("{url}\n"))?;

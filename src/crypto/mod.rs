@@ -4,6 +4,7 @@ pub mod assertions;
 pub mod digest;
 pub mod dpop;
 pub mod hasher;
+pub mod hook_signature;
 pub mod issuers;
 pub mod jwks;
 pub mod jws;

@@ -71,7 +71,7 @@ impl Claims {
     /// The user `sub` names, without the connection that may stand in front (contract P5).
     #[must_use]
     pub fn user(&self) -> UserId {
-        UserId(self.sub.rsplit_once('|').map_or(self.sub.as_str(), |(_, id)| id).to_owned())
+        user_of(&self.sub)
     }
 
     /// The key it is bound to.
@@ -90,6 +90,10 @@ impl Claims {
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|granted| granted == scope)
     }
+}
+
+fn user_of(sub: &str) -> UserId {
+    UserId(sub.rsplit_once('|').map_or(sub, |(_, id)| id).to_owned())
 }
 
 /// What a token must say to be believed.
@@ -150,6 +154,39 @@ fn check(
     judge(&claims, expected)?;
     keys.verified.insert(seen, Arc::clone(&claims));
     Ok(Some(claims))
+}
+
+/// What an ID token of ours says to us, when somebody shows it to tell whose sign-out is meant (OpenID Connect RP-Initiated Logout 2).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hint {
+    iss: String,
+    /// Of whom it tells.
+    sub: String,
+    /// To which application.
+    pub aud: String,
+    /// In which session.
+    pub sid: String,
+}
+
+impl Hint {
+    /// The user `sub` names.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        user_of(&self.sub)
+    }
+}
+
+/// Judges an ID token of ours. One that has expired still tells of whom it was.
+pub fn verify_hint(ring: &KeyRing, token: &str, issuers: &[String]) -> Result<Hint, TokenProblem> {
+    let header = jws::header(token)?;
+    if header.alg != Algorithm::RS256 {
+        return Err(TokenProblem::Algorithm);
+    }
+    let keys = ring.keys();
+    let key =
+        header.kid.as_deref().and_then(|kid| keys.public(kid, SigningAlgorithm::Rs256)).ok_or(TokenProblem::Key)?;
+    let hint: Hint = jws::verify(token, key, Algorithm::RS256)?;
+    if issuers.contains(&hint.iss) { Ok(hint) } else { Err(TokenProblem::Issuer) }
 }
 
 fn verify_signature<'k>(

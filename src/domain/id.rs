@@ -77,6 +77,11 @@ text_id!(
     SessionId, 21
 );
 
+text_id!(
+    /// A webhook: 21 characters.
+    HookId, 21
+);
+
 /// A verification record's id as its owner holds it: a secret of 165 random bits (`security.md`: at least 128; contract D23).
 ///
 /// Only its SHA-256 is stored. `Debug` shows nothing of it.
@@ -154,6 +159,29 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every byte there is, over and over.
+    struct Even;
+
+    impl Random for Even {
+        fn fill(&self, bytes: &mut [u8]) {
+            static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+            for byte in bytes {
+                *byte = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn no_letter_is_likelier_than_another() {
+        for (alphabet, rounds) in [(b"0123456789".as_slice(), 25), (ALPHABET, 7)] {
+            let text = pick(&Even, alphabet, alphabet.len() * rounds * 8);
+            for letter in alphabet {
+                let count = text.bytes().filter(|other| other == letter).count();
+                assert_eq!(count, rounds * 8, "{}", char::from(*letter));
+            }
+        }
+    }
 
     #[test]
     fn record_keys_go_to_both_engines_and_come_back() {

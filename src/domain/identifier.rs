@@ -125,7 +125,8 @@ impl EmailAddress {
     /// The canonical form: equal for addresses that differ in letter case only.
     #[must_use]
     pub fn key(&self) -> String {
-        lower(&self.0)
+        let local: String = self.local().chars().map(lower_apart).collect();
+        format!("{local}@{}", self.domain())
     }
 
     /// Whether mail could be sent there: a mailbox by RFC 5321/6531 with a domain of two labels or more, no literal, no display name.
@@ -163,6 +164,13 @@ fn has_mail_shape(text: &str) -> bool {
 /// Unicode lower case letter by letter, so that the result does not depend on neighbours (final sigma).
 fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A letter in lower case, but none from outside ASCII becomes one inside: the Kelvin sign's lower case is `k`, and whoever reads the
+/// mail of the one name does not read that of the other.
+fn lower_apart(letter: char) -> String {
+    let lower: String = letter.to_lowercase().collect();
+    if lower.is_ascii() && !letter.is_ascii() { letter.into() } else { lower }
 }
 
 /// A username: `^[A-Z_a-z]\w*$` of ASCII letters. The policy is [`super::username::UsernamePolicy`].

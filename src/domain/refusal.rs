@@ -79,6 +79,7 @@ refusals! {
     CodeEmailMismatch 400 "verification_code.email_mismatch" "The code was sent to another e-mail address."
     CodeExpired 400 "verification_code.expired" "The code has expired; ask for a new one."
     CodeExceedMaxTry 400 "verification_code.exceed_max_try" "The code was tried too often; ask for a new one."
+    TooManySignIns 429 "sign_in.too_many_attempts" "Too many wrong codes for this address; try again later."
     CodeMismatch 400 "verification_code.code_mismatch" "The code is not right."
 
     // The account centre
@@ -111,6 +112,10 @@ refusals! {
     BlocklistSubaddressing 422 "session.email_blocklist.email_subaddressing_not_allowed" "Addresses with a plus sign are not accepted here."
     BlocklistEmail 422 "session.email_blocklist.email_not_allowed" "This e-mail address is not accepted here."
 
+    // Sessions
+    SessionNotFound 404 "oidc.session_not_found" "There is no such session, or it is over."
+    GrantNotFound 404 "oidc.invalid_grant" "There is no such grant."
+
     // Rows
     EntityNotFound 404 "entity.not_found" "There is no such thing, or no longer."
     EntityRelationNotFound 404 "entity.relation_foreign_key_not_found" "What this refers to does not exist."
@@ -121,6 +126,10 @@ refusals! {
     SecretNameInUse 422 "application.secret_name_exists" "The application has a secret of this name already."
     TooManySecrets 422 "application.too_many_secrets" "An application has two secrets at most; delete one first."
     PublicApplicationSecret 422 "application.public_application_keeps_no_secret" "Applications of this type cannot keep a secret."
+    HookMissingEvents 400 "hook.missing_events" "A webhook needs at least one event."
+    HookAddressNotAllowed 422 "hook.address_not_allowed" "Webhooks do not go to this address: it is not public, and not in `webhooks.allowed_networks`."
+    HookRespondedWithError 422 "hook.endpoint_responded_with_error" "The webhook's endpoint did not answer with success; `data` has what it answered."
+    HookTestFailed 422 "hook.send_test_payload_failed" "The webhook's endpoint could not be reached, or did not answer in time."
 
     // Messages
     MessageCountryNotServed 422 "request.message_country_not_served" "Text messages are not sent to numbers of this country."

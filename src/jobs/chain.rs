@@ -44,6 +44,9 @@ pub(super) async fn run(app: Data<App>, mut stop: Stop) {
 
 /// One batch of each; says whether there is more to do at once.
 async fn round(app: &App, next_sweep: &mut Instant) -> Result<bool> {
+    if !app.clock.is_sound() {
+        return Ok(false);
+    }
     let extended = chain::extend(app).await?;
     chain::checkpoint(app, false).await?;
     let is_time = *next_sweep <= Instant::now();

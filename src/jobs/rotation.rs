@@ -50,6 +50,9 @@ pub(super) async fn run(app: Data<App>, mut stop: Stop) {
             () = stopped(&mut stop) => return,
             () = tokio::time::sleep(PERIOD) => {}
         }
+        if !app.clock.is_sound() {
+            continue;
+        }
         if let Err(error) = keep(&app).await {
             tracing::error!(%error, "the signing keys cannot be looked after");
         }

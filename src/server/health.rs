@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, web::Data};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use crate::{app::App, domain::refusal::Code, error::Result, refusals};
+use crate::{app::App, error::Result, refusals};
 
 /// All is well.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -25,11 +25,12 @@ pub async fn healthz() -> HttpResponse {
 
 refusals!(ReadyRefused: []);
 
-/// Says whether requests can be served: the database answers, and its schema is up to date
+/// Says whether requests can be served: the database takes changes, and its schema is up to date
 #[utoipa::path(operation_id = "GetReadiness", tag = "Operation", responses((status = 200, description = "They can.", body = Health), ReadyRefused))]
 #[get("/readyz")]
 pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
-    if app.db.is_migrated().await? { Ok(HttpResponse::Ok().json(OK)) } else { Err(Code::Unavailable.into()) }
+    app.require_readiness().await?;
+    Ok(HttpResponse::Ok().json(OK))
 }
 
 /// Counts and times, in the text format of Prometheus

@@ -26,8 +26,8 @@ use utoipa_actix_web::AppExt;
 use super::{openapi, patient::Patient, routes};
 use crate::{
     app::{App, Parts, Urls, keys},
-    channels::{Channels, mailbox::Mailbox},
-    clock::{Clock, SystemClock},
+    channels::{Channels, mailbox::Mailbox, webhook::Webhooks},
+    clock::{Clock, WatchedClock},
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
@@ -39,7 +39,7 @@ use crate::{
         sealer::Sealer,
         signing::SigningKey,
     },
-    domain::id::Random,
+    domain::{id::Random, time::Timestamp},
     jobs,
     storage::{self, Db, PoolLimits},
     texts::Templates,
@@ -61,6 +61,8 @@ pub struct Options {
     pub first_keys: Vec<SigningKey>,
     /// Instead of the configured channels: messages are kept here, and shown at `/mailbox`.
     pub mailbox: Option<(Channels, Arc<Mailbox>)>,
+    /// Start although the database has events that are later than the clock.
+    pub trusts_clock: bool,
     /// For commands that only work on the database: neither the master key nor signing keys need to be there yet, and no
     /// message is sent.
     pub is_offline: bool,
@@ -116,7 +118,7 @@ impl Running {
 pub async fn build_app(config: Config, address: SocketAddr, options: &mut Options) -> anyhow::Result<App> {
     // Somebody else may have been quicker; one provider is as good as the other.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let clock: Arc<dyn Clock> = options.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
+    let clock: Arc<dyn Clock> = options.clock.take().unwrap_or_else(|| Arc::new(WatchedClock::start()));
     let random: Arc<dyn Random> = options.random.take().unwrap_or_else(|| Arc::new(SystemRandom));
     let (master, older) = master_keys(&config, options)?;
     let sealer = Sealer::new(&master, &older)?;
@@ -124,10 +126,16 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let sign_in_codes = DerivedCodes::new(&master, &older)?;
     let successors = Successors::new(&master, &older)?;
     let dpop_nonces = Nonces::new(&master, &older)?;
-    let limits =
-        PoolLimits { connections: config.database.connections, acquire_timeout: config.database.acquire_timeout() };
+    let limits = PoolLimits::of(&config.database, config.database.connections);
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
+    if options.trusts_clock {
+        let mut session = db.write().await?;
+        storage::chores::catch_up(&mut session, clock.now()).await?;
+        session.commit().await?;
+    } else if !options.is_offline {
+        require_progress(&db, &*clock).await?;
+    }
     let keys = if options.is_offline {
         keys::throw_away(&db, Arc::clone(&clock)).await?
     } else {
@@ -141,6 +149,8 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         None if options.is_offline => Channels::default(),
         None => Channels::from_config(&config.email, &config.sms).map_err(|problems| listed(&problems))?,
     };
+    let webhooks =
+        Webhooks::new(&config.webhooks.allowed_networks).map_err(|problem| listed(std::slice::from_ref(&problem)))?;
     let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let urls = Urls::new(&public_url);
     anyhow::ensure!(
@@ -161,10 +171,25 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         successors,
         dpop_nonces,
         channels,
+        webhooks,
         templates,
         config,
     };
     Ok(App::new(parts, settings))
+}
+
+/// Refuses a clock that shows a time the database has seen pass: what has expired since would be good again.
+async fn require_progress(db: &Db, clock: &dyn Clock) -> anyhow::Result<()> {
+    let newest = storage::audit::newest(&mut db.read().await?).await?;
+    let (newest, now) = (newest.unwrap_or(Timestamp(0)), clock.now());
+    anyhow::ensure!(
+        newest.since(now) <= Duration::from_secs(60),
+        "the clock shows {}, but the audit log has an event of {}: set the clock right; or, if it was that event whose time was \
+         wrong, start with `serve --trust-clock`, and know that what expired in between is good again",
+        now.to_iso(),
+        newest.to_iso()
+    );
+    Ok(())
 }
 
 /// The master key that seals, and those that only open.

@@ -13,7 +13,7 @@ use crate::{
         assertions::{Assertion, Expected},
         digest::digest,
     },
-    domain::{application::ApplicationType, id::ApplicationId, time::Timestamp},
+    domain::{id::ApplicationId, time::Timestamp},
     storage::{
         applications::{self, Application},
         seen_ids,
@@ -27,8 +27,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// How far the clocks of clients and nodes may differ.
 const LEEWAY: Duration = Duration::from_secs(10);
 
-/// What a body says of its client. `Default` says nothing.
-#[derive(Default)]
+/// What a body says of its client.
 pub struct Shown {
     /// `client_id`.
     pub id: Option<String>,
@@ -54,15 +53,6 @@ enum Proof {
 }
 
 impl Credentials {
-    /// From `Authorization: Basic`, or from the body, without an assertion.
-    pub fn read(
-        headers: &HeaderMap,
-        client_id: Option<String>,
-        client_secret: Option<SecretString>,
-    ) -> Result<Self, OauthError> {
-        Self::of(headers, Shown { id: client_id, secret: client_secret, ..Shown::default() })
-    }
-
     /// From `Authorization: Basic`, or from the body.
     pub fn of(headers: &HeaderMap, shown: Shown) -> Result<Self, OauthError> {
         let header = headers.get(header::AUTHORIZATION);
@@ -109,23 +99,24 @@ impl Credentials {
     pub async fn authenticate(&self, app: &App) -> Result<Application, OauthError> {
         let wrong = || OauthError::invalid_client(self.used_header);
         let mut session = app.db.read().await?;
-        let application = applications::find(&mut session, &self.id).await?;
-        // Asked for unknown applications as well: time must not tell which ids exist.
+        // The application is read only once its client is proved: reading it takes time, which would tell which ids exist. Not so by
+        // an assertion, whose keys stand in it.
         let is_proved = match &self.proof {
             Proof::Secret(secret) => {
                 let hash = digest(secret.expose_secret().as_bytes());
-                Some(applications::has_secret(&mut session, &self.id, &hash, app.now()).await?)
+                applications::has_secret(&mut session, &self.id, &hash, app.now()).await?
             }
-            Proof::Assertion(_) | Proof::None => None,
+            Proof::None => applications::is_public(&mut session, &self.id).await?,
+            Proof::Assertion(assertion) => {
+                let application = applications::find(&mut session, &self.id).await?.ok_or_else(wrong)?;
+                drop(session);
+                return if is_signed(app, &application, assertion).await? { Ok(application) } else { Err(wrong()) };
+            }
         };
-        drop(session);
-        let application = application.ok_or_else(wrong)?;
-        let kind = ApplicationType::parse(&application.kind).ok_or_else(wrong)?;
-        let is_proved = match &self.proof {
-            Proof::Assertion(assertion) => is_signed(app, &application, assertion).await?,
-            Proof::Secret(_) | Proof::None => is_proved.unwrap_or(!kind.is_confidential()),
-        };
-        if is_proved { Ok(application) } else { Err(wrong()) }
+        if !is_proved {
+            return Err(wrong());
+        }
+        applications::find(&mut session, &self.id).await?.ok_or_else(wrong)
     }
 }
 

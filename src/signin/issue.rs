@@ -63,6 +63,17 @@ pub fn known_scopes(asked: &str) -> String {
     known.join(" ")
 }
 
+/// What an access token is to be for beside ours: `Some(None)` for ours alone, `None` where there is no such audience.
+#[must_use]
+pub fn audience<'a>(app: &App, asked: Option<&'a str>) -> Option<Option<&'a str>> {
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Some(None) };
+    let [root, _] = &app.urls.issuers;
+    if asked == app.urls.account_audience || asked.strip_suffix("userinfo") == Some(root) {
+        return Some(None);
+    }
+    app.config.sign_in.audiences.iter().any(|known| known == asked).then_some(Some(asked))
+}
+
 /// What tokens are issued for: one user's session in one application.
 #[derive(Clone, Copy)]
 pub struct Granted<'a> {
@@ -119,7 +130,7 @@ pub fn access_token(app: &App, granted: &Granted<'_>) -> Result<String> {
             auth_time: granted.proof.map(|proof| proof.auth_time.seconds()),
             acr: granted.proof.map(|_| ONE_FACTOR.to_owned()),
             amr: granted.proof.map(amr),
-            cnf: bound_to(granted.jkt),
+            cnf: confirmation(granted.jkt),
             ..base
         },
     )
@@ -215,13 +226,18 @@ pub async fn refresh_token(app: &App, session: &mut Session, granted: &Granted<'
         user_id: granted.user.id.clone(),
         scope: granted.scope.to_owned(),
         audience: granted.audience.map(str::to_owned),
-        // A confidential client's is bound to the client already (RFC 9449 5).
-        dpop_jkt: granted.jkt.filter(|_| !granted.application.is_confidential()).map(str::to_owned),
+        dpop_jkt: bound_to(granted.application, granted.jkt),
         expires_at: refresh_expiry(app, now),
         used_at: None,
     };
     refresh_tokens::add(session, &digest(token.expose_secret().as_bytes()), &row, now).await?;
     Ok(Some(token))
+}
+
+/// The key a refresh token is bound to: that of the proof, for clients that show no secret (RFC 9449 5).
+#[must_use]
+pub fn bound_to(application: &Application, jkt: Option<&str>) -> Option<String> {
+    jkt.filter(|_| !application.is_confidential()).map(str::to_owned)
 }
 
 /// When a refresh token that is issued now is worthless.
@@ -257,8 +273,11 @@ pub async fn bound_user_token(
     let expires_at = Some(now.plus(LIFE));
     let new = NewSession { scope: Some(scope), expires_at, ..NewSession::plain(&sid, user, Some(application), now) };
     sessions::add(session, new).await?;
-    let claims =
-        Claims { sid: Some(sid.0), cnf: bound_to(jkt), ..claims(app, user.as_str(), application, scope, issuer, now) };
+    let claims = Claims {
+        sid: Some(sid.0),
+        cnf: confirmation(jkt),
+        ..claims(app, user.as_str(), application, scope, issuer, now)
+    };
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(app.urls.account_audience.clone()), ..claims })
 }
 
@@ -271,10 +290,10 @@ pub fn management_token(
     jkt: Option<&str>,
 ) -> Result<String> {
     let claims = claims(app, application.as_str(), application, MANAGEMENT_SCOPE, issuer, app.now());
-    tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), cnf: bound_to(jkt), ..claims })
+    tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), cnf: confirmation(jkt), ..claims })
 }
 
-fn bound_to(jkt: Option<&str>) -> Option<Confirmation> {
+fn confirmation(jkt: Option<&str>) -> Option<Confirmation> {
     jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() })
 }
 

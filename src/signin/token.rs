@@ -9,13 +9,13 @@ use actix_web::{
 
 use super::{
     clients::{Credentials, Shown},
+    forwarded,
     grants::{self, Granting, TokenAnswer, TokenRequest},
 };
 use crate::{
     app::App,
     error::Result,
     web::{
-        client::Client,
         dpop, json,
         oauth::{OauthError, TokenRefused},
     },
@@ -66,7 +66,12 @@ async fn answer(app: &App, request: &HttpRequest, payload: Payload, issuer: &str
 
 async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str) -> Result<TokenAnswer, OauthError> {
     let body = json::read(payload.into_inner(), &app.config.limits).await?;
-    let mut asked: TokenRequest = json::parse(&body, json::kind(request))?;
+    let kind = json::kind(request);
+    if kind == json::Kind::Form && json::has_repeated(&body) {
+        return Err(OauthError::repeated());
+    }
+    let mut asked: TokenRequest = json::parse(&body, kind)?;
+    let shows_secret = asked.client_secret.is_some() || request.headers().contains_key(header::AUTHORIZATION);
     let shown = Shown {
         id: asked.client_id.take(),
         secret: asked.client_secret.take(),
@@ -75,7 +80,7 @@ async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str)
     };
     let credentials = Credentials::of(request.headers(), shown)?;
     let application = credentials.authenticate(app).await?;
-    let client = Client::of(request);
+    let client = forwarded::client(request, &application, shows_secret).0;
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     // Before any code is looked at: a client that needs a nonce comes again with the same one.
     let jkt = dpop::key_of(app, request, &application).await?;

@@ -3,7 +3,7 @@
 //! A guess is counted before anything is evaluated. Costly methods (a password) count and commit first, judge, then report back;
 //! cheap ones (a code) count, judge and report in one transaction. Either way the answer leaves after the commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -37,6 +37,8 @@ const LONGEST_LOCK: Duration = Duration::from_secs(24 * 3600);
 /// How long a guess waits for others of its user to be judged, and how often it looks.
 const PATIENCE: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(50);
+/// On a slow database, looking takes long, too.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A guess that was counted and may now be judged.
 #[must_use]
@@ -45,7 +47,7 @@ pub struct Guess {
     method: Method,
     /// Whether a success has something to reset.
     had_failures: bool,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Guess {
@@ -55,9 +57,14 @@ impl Guess {
     /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
     /// being judged that one more could be one too many.
     pub async fn take(app: &App, caller: &Caller, method: Method) -> Result<Self> {
-        let turn = app.turns.take(&caller.user.id, method).await;
+        let busy = || Code::Unavailable.refuse().retry_after(Duration::from_secs(1));
+        let turn = app.turns.take(&caller.user.id, method).await.ok_or_else(busy)?;
         let policy = caller.settings.sign_in_experience.sentinel_policy;
+        let begun = Instant::now();
         for _ in 0..PATIENCE {
+            if begun.elapsed() > LONGEST_WAIT {
+                break;
+            }
             let now = app.now();
             let mut session = app.db.write().await?;
             let guard = hold(&mut session, &caller.user.id, method, now).await?;
@@ -74,7 +81,7 @@ impl Guess {
             drop(session);
             tokio::time::sleep(PAUSE).await;
         }
-        Err(Code::Unavailable.refuse().retry_after(Duration::from_secs(1)).into())
+        Err(busy().into())
     }
 
     /// The guess was right. Runs in the transaction that stores what it earned.
@@ -93,7 +100,8 @@ impl Guess {
         let mut session = app.db.write().await?;
         let guard = hold(&mut session, &caller.user.id, self.method, now).await?;
         rows::set_failed(&mut session, &self.id).await?;
-        let refusal = after_failure(app, &mut session, caller, self.method, guard, otherwise).await?;
+        let failed = Failed { reason: otherwise, address: None };
+        let refusal = after_failure(app, &mut session, caller, self.method, guard, failed).await?;
         session.commit().await?;
         Ok(refusal)
     }
@@ -111,6 +119,14 @@ pub async fn admit(session: &mut Session, user: &UserId, method: Method, now: Ti
     }
 }
 
+/// A guess that was wrong.
+pub struct Failed<'a> {
+    /// What to answer, unless it was one too many.
+    pub reason: Code,
+    /// The address whose code it was, for methods that have one.
+    pub address: Option<&'a str>,
+}
+
 /// A guess that was judged wrong in this transaction: counts it, audits, locks if it was one too many.
 pub async fn count_failure(
     app: &App,
@@ -118,11 +134,11 @@ pub async fn count_failure(
     caller: &Caller,
     method: Method,
     guard: Guard,
-    otherwise: Code,
+    failed: Failed<'_>,
 ) -> Result<Refusal> {
     let id = random_text(&*app.random, 21);
     rows::add_failed(session, &id, &caller.user.id, method.name(), app.now()).await?;
-    after_failure(app, session, caller, method, guard, otherwise).await
+    after_failure(app, session, caller, method, guard, failed).await
 }
 
 /// A guess was right in this transaction.
@@ -139,11 +155,12 @@ async fn after_failure(
     caller: &Caller,
     method: Method,
     guard: Guard,
-    otherwise: Code,
+    failed: Failed<'_>,
 ) -> Result<Refusal> {
     let now = app.now();
     let user = &caller.user.id;
     let policy = caller.settings.sign_in_experience.sentinel_policy;
+    let Failed { reason: otherwise, address } = failed;
     let failed = rows::count_failed(session, user, method.name(), window(now)).await?;
     let is_one_too_many = failed >= i64::from(policy.max_attempts);
     let until = is_one_too_many.then(|| now.plus(lock_length(policy, guard.locks)));
@@ -151,13 +168,15 @@ async fn after_failure(
     let is_disabled = guard.failures_in_a_row + 1 >= MOST_IN_A_ROW;
     let data = json!({ "method": method.name(), "reason": otherwise.code() });
     audit::write(app, session, "verification.failed", caller, data).await?;
+    let locked_out = json!({ "type": method.identifier(), "value": address.unwrap_or(user.as_str()) });
     if is_disabled {
-        audit::write(app, session, "verification.disabled", caller, json!({ "method": method.name() })).await?;
+        let data = json!({ "method": method.name() });
+        audit::write_telling(app, session, "verification.disabled", caller, data, locked_out).await?;
         return Ok(disabled(method));
     }
     let Some(until) = until else { return Ok(otherwise.refuse()) };
     let data = json!({ "method": method.name(), "lockedUntil": until.to_iso() });
-    audit::write(app, session, "verification.locked", caller, data).await?;
+    audit::write_telling(app, session, "verification.locked", caller, data, locked_out).await?;
     Ok(locked(method, until, now))
 }
 

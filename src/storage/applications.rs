@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::Session;
+use super::{Session, Texts};
 use crate::domain::{
     application::{ApplicationType, ClientSettings, GrantType},
     id::ApplicationId,
@@ -63,10 +63,24 @@ impl Application {
         self.lists("redirectUris", uri)
     }
 
+    /// Where users go when a request does not say.
+    #[must_use]
+    pub fn first_redirect_uri(&self) -> Option<&str> {
+        self.oidc_client_metadata.get("redirectUris").and_then(Value::as_array)?.first()?.as_str()
+    }
+
     /// The same for where users go after signing out.
     #[must_use]
     pub fn has_post_logout_redirect_uri(&self, uri: &str) -> bool {
         self.lists("postLogoutRedirectUris", uri)
+    }
+
+    /// Whether pages of that origin are its own: those of the URIs users come back to.
+    #[must_use]
+    pub fn has_origin(&self, origin: &url::Origin) -> bool {
+        let lists = ["redirectUris", "postLogoutRedirectUris"].map(|member| self.oidc_client_metadata.get(member));
+        let mut uris = lists.into_iter().flatten().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+        origin.is_tuple() && uris.any(|uri| url::Url::parse(uri).is_ok_and(|uri| uri.origin() == *origin))
     }
 
     fn lists(&self, member: &str, uri: &str) -> bool {
@@ -195,6 +209,19 @@ pub async fn delete_expired_secrets(session: &mut Session, id: &ApplicationId, n
 pub async fn delete_secret(session: &mut Session, id: &ApplicationId, name: &str) -> sqlx::Result<bool> {
     let sql = "delete from application_secrets where application_id = $1 and name = $2";
     Ok(session.execute(sql, (id, name)).await? == 1)
+}
+
+/// Whether there is an application with that id that keeps no secret.
+pub async fn is_public(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
+    // The condition is that of an index (migration 0007), in which those that keep one are as little found as those that do not exist.
+    // SQLite would rather go by the primary key, and look at the row.
+    const TEXTS: Texts = Texts {
+        sqlite: "select count(*) from applications indexed by applications_public
+                 where id = $1 and type in ('Native', 'SPA')",
+        postgres: "select count(*) from applications where id = $1 and type in ('Native', 'SPA')",
+    };
+    let sql = TEXTS.of(session);
+    Ok(session.fetch_value::<i64>(sql, (id,)).await? > 0)
 }
 
 /// Whether that digest is one of the application's living secrets.

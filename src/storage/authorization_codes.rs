@@ -62,16 +62,23 @@ pub async fn add(
     session.execute(sql, params).await.map(drop)
 }
 
-/// Uses a code, once; `None` when there is none, it was used before, or is too old.
-pub async fn spend(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<AuthorizationCode>> {
-    let sql = "update authorization_codes set used_at = $2 where code_hash = $1 and used_at is null and expires_at > $2
-               returning application_id, session_id, user_id, redirect_uri, scope, audience, nonce, code_challenge, is_from_link,
-                 dpop_jkt";
-    session.fetch_optional(sql, (hash, now)).await
+/// The code of that digest, be it used or too old: what it says never changes.
+pub async fn find(session: &mut Session, hash: &[u8]) -> sqlx::Result<Option<AuthorizationCode>> {
+    let sql = "select application_id, session_id, user_id, redirect_uri, scope, audience, nonce, code_challenge, is_from_link,
+                 dpop_jkt
+               from authorization_codes where code_hash = $1";
+    session.fetch_optional(sql, (hash,)).await
 }
 
-/// The application and the session of a code that was used before: whoever shows it again may be a thief (RFC 6749 4.1.2).
-pub async fn find_used(session: &mut Session, hash: &[u8]) -> sqlx::Result<Option<(ApplicationId, SessionId)>> {
-    let sql = "select application_id, session_id from authorization_codes where code_hash = $1 and used_at is not null";
-    session.fetch_optional(sql, (hash,)).await
+/// Uses a code, once; false when there is none, it was used before, or is too old.
+pub async fn spend(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<bool> {
+    let sql =
+        "update authorization_codes set used_at = $2 where code_hash = $1 and used_at is null and expires_at > $2";
+    Ok(session.execute(sql, (hash, now)).await? == 1)
+}
+
+/// Whether a code was used before: whoever shows it again may be a thief (RFC 6749 4.1.2).
+pub async fn is_used(session: &mut Session, hash: &[u8]) -> sqlx::Result<bool> {
+    let sql = "select count(*) from authorization_codes where code_hash = $1 and used_at is not null";
+    Ok(session.fetch_value::<i64>(sql, (hash,)).await? > 0)
 }

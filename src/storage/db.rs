@@ -9,14 +9,14 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use sqlx::{
-    ConnectOptions, PgPool, SqlitePool,
+    ConnectOptions, Connection, PgPool, Postgres, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::session::{Handle, Session};
-use crate::error::Result;
+use super::{lease::Lease, session::Session};
+use crate::{config::DatabaseConfig, error::Result};
 
 static SHARED: Migrator = sqlx::migrate!("./migrations");
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -45,7 +45,16 @@ enum Pools {
         readers: SqlitePool,
         lock_file: Option<PathBuf>,
     },
-    Postgres(PgPool),
+    Postgres(Server),
+}
+
+/// A PostgreSQL server.
+#[derive(Clone, Debug)]
+struct Server {
+    pool: PgPool,
+    /// For connections beside the pool.
+    options: Box<PgConnectOptions>,
+    limits: PoolLimits,
 }
 
 /// How many connections to open, and how long to wait for one.
@@ -55,7 +64,24 @@ pub struct PoolLimits {
     pub connections: u32,
     /// Longest wait for a free connection before the request is answered `503`.
     pub acquire_timeout: Duration,
+    /// The longest a statement may take, and a transaction; past it the answer is `503`. SQLite has no such limit: its statements
+    /// wait for nobody but the one writer, see `acquire_timeout`.
+    pub timeout: Duration,
 }
+
+impl PoolLimits {
+    /// As configured, but for the number of connections.
+    #[must_use]
+    pub fn of(config: &DatabaseConfig, connections: u32) -> Self {
+        Self { connections, acquire_timeout: config.acquire_timeout(), timeout: config.timeout() }
+    }
+}
+
+/// A connection that rested longer than this is asked whether it is well: the server, or the way to it, may have gone meanwhile.
+const RESTED: Duration = Duration::from_secs(1);
+
+/// The longest it may take to say so.
+const PROBE: Duration = Duration::from_secs(1);
 
 impl Db {
     /// Connects. A missing SQLite file is created.
@@ -99,14 +125,7 @@ impl Db {
                 .application_name("countersign")
                 .statement_cache_capacity(256)
                 .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
-            let pool = PgPoolOptions::new()
-                .max_connections(limits.connections.max(2))
-                .acquire_timeout(limits.acquire_timeout)
-                .test_before_acquire(false)
-                .connect_with(options)
-                .await
-                .with_context(|| shape("the PostgreSQL server does not answer"))?;
-            Pools::Postgres(pool)
+            Pools::Postgres(Server::connect(options, limits).await?)
         } else {
             return Err(anyhow!(shape("it names no database we know")));
         };
@@ -123,7 +142,14 @@ impl Db {
                 };
                 self.migrations().run(writer).await
             }
-            Pools::Postgres(pool) => self.migrations().run(pool).await,
+            Pools::Postgres(server) => {
+                // Beside the pool: building an index takes longer than a request may.
+                let patient = PgPoolOptions::new().max_connections(1).acquire_timeout(server.limits.acquire_timeout);
+                let patient = patient.connect_lazy_with((*server.options).clone());
+                let outcome = self.migrations().run(&patient).await;
+                patient.close().await;
+                outcome
+            }
         }
         .context("the migrations of the database did not run; nothing was changed by the one that failed")
     }
@@ -157,8 +183,8 @@ impl Db {
     /// A session for reading.
     pub async fn read(&self) -> Result<Session> {
         Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Session::Sqlite(Handle::Connection(readers.acquire().await?)),
-            Pools::Postgres(pool) => Session::Postgres(Handle::Connection(pool.acquire().await?)),
+            Pools::Sqlite { readers, .. } => Session::Sqlite(Lease::new(readers.acquire().await?, None)),
+            Pools::Postgres(server) => Session::Postgres(server.lease().await?),
         })
     }
 
@@ -166,9 +192,11 @@ impl Db {
     pub async fn write(&self) -> Result<Session> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => {
-                Session::Sqlite(Handle::Transaction(writer.begin_with("begin immediate").await?))
+                let mut lease = Lease::new(writer.acquire().await?, None);
+                lease.begin("begin immediate").await?;
+                Session::Sqlite(lease)
             }
-            Pools::Postgres(pool) => Session::Postgres(Handle::Transaction(pool.begin().await?)),
+            Pools::Postgres(server) => Session::Postgres(server.begin().await?),
         })
     }
 
@@ -179,10 +207,61 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(server) => server.pool.close().await,
         }
     }
 }
+
+impl Server {
+    async fn connect(options: PgConnectOptions, limits: PoolLimits) -> anyhow::Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(limits.connections.max(2))
+            .acquire_timeout(limits.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > RESTED {
+                        let answer = tokio::time::timeout(PROBE, connection.ping()).await;
+                        // An error, not `false`: that would be closed with a farewell, and nobody may be there to take it.
+                        answer.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    // So that the server, too, ends what nobody waits for any more, and lets go what it holds.
+                    let millis = u64::try_from(limits.timeout.as_millis()).unwrap_or(u64::MAX).to_string();
+                    let sql = "select set_config('statement_timeout', $1, false),
+                                 set_config('idle_in_transaction_session_timeout', $1, false)";
+                    sqlx::query(sql).bind(millis).execute(connection).await.map(drop)
+                })
+            })
+            .connect_with(options.clone())
+            .await
+            .with_context(|| shape(NO_ANSWER))?;
+        Ok(Self { pool, options: Box::new(options), limits })
+    }
+
+    async fn lease(&self) -> sqlx::Result<Lease<Postgres>> {
+        Ok(Lease::new(self.pool.acquire().await?, Some(self.limits.timeout)))
+    }
+
+    /// A transaction. Connections that a server left behind when it ended are passed over: nothing was done on them yet.
+    async fn begin(&self) -> sqlx::Result<Lease<Postgres>> {
+        let mut tries = self.limits.connections;
+        loop {
+            let mut lease = self.lease().await?;
+            match lease.begin("begin").await {
+                Ok(()) => return Ok(lease),
+                Err(sqlx::Error::Io(error)) if tries > 0 && error.kind() != std::io::ErrorKind::TimedOut => tries -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+const NO_ANSWER: &str = "the PostgreSQL server does not answer";
 
 /// PostgreSQL has a lock for migrations; for SQLite it is a file beside the database, given back when it is dropped. Never the
 /// database file itself: closing a second handle of it would drop SQLite's own locks.

@@ -1,9 +1,12 @@
 //! Verification records. Every change of state is one conditional statement.
 
 use super::Session;
-use crate::domain::{
-    id::{RecordKey, UserId},
-    time::Timestamp,
+use crate::{
+    clock::LEEWAY,
+    domain::{
+        id::{RecordKey, UserId},
+        time::Timestamp,
+    },
 };
 
 /// Whose a record is: the user's, and where it was made under a token that is bound to a key, that key's (RFC 9449).
@@ -85,10 +88,11 @@ pub async fn count_guess(
     let sql = "update verification_records
                set guesses = guesses + case when identifier = $4 and code_mac is not null and code_expires_at > $5
                                             then 1 else 0 end
-               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5
-                 and revoked_at is null and spent_at is null and (dpop_jkt is null or dpop_jkt = $6)
+               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5 and created_at <= $6
+                 and revoked_at is null and spent_at is null and (dpop_jkt is null or dpop_jkt = $7)
                returning identifier, code_mac, code_expires_at, guesses";
-    session.fetch_optional(sql, (key, holder.user, method, identifier, now, holder.jkt)).await
+    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
+    session.fetch_optional(sql, params).await
 }
 
 /// Marks a record verified and forgets its code; false when it already was.
@@ -109,13 +113,13 @@ pub struct Verified {
     pub verified_at: Timestamp,
 }
 
-/// The record `$1` is the user `$2`'s own and, where it is bound to a key, made under the key `$5`; of purpose `$3`, verified, and alive
-/// at `$4`.
+/// The record `$1` is the user `$2`'s own, of purpose `$3`, verified, and alive at `$4`. Nor was it made after `$5`, when the clock
+/// was wrong: it would live until the time comes. Where it is bound to a key, that is `$6`.
 macro_rules! proven {
     () => {
-        "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4
+        "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4 and created_at <= $5
          and verified_at is not null and spent_at is null and revoked_at is null
-         and (dpop_jkt is null or dpop_jkt = $5)"
+         and (dpop_jkt is null or dpop_jkt = $6)"
     };
 }
 
@@ -128,7 +132,7 @@ pub async fn find_verified(
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
     let sql = concat!("select method, identifier, verified_at from verification_records where ", proven!());
-    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
@@ -144,7 +148,7 @@ pub async fn hold_verified(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
@@ -160,7 +164,7 @@ pub async fn spend(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, holder.user, purpose, now, holder.jkt)).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that method and address, to bind the address (contract D11);
@@ -175,9 +179,10 @@ pub async fn spend_for_binding(
 ) -> sqlx::Result<bool> {
     let sql = "update verification_records set spent_at = $5
                where id_hash = $1 and user_id = $2 and method = $3 and identifier = $4 and expires_at > $5
-                 and verified_at is not null and spent_at is null and revoked_at is null
-                 and (dpop_jkt is null or dpop_jkt = $6)";
-    Ok(session.execute(sql, (key, holder.user, method, identifier, now, holder.jkt)).await? == 1)
+                 and created_at <= $6 and verified_at is not null and spent_at is null and revoked_at is null
+                 and (dpop_jkt is null or dpop_jkt = $7)";
+    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
+    Ok(session.execute(sql, params).await? == 1)
 }
 
 /// Revokes every living record of the user that rests on that method (contract D12). Gives their number.

@@ -1,12 +1,16 @@
 //! One text of SQL for both engines: a session is a connection or a transaction of either.
 
+use std::sync::Arc;
+
 use sqlx::{
-    Arguments, Decode, Encode, FromRow, Postgres, Sqlite, Transaction, Type,
+    Arguments, Decode, Encode, FromRow, Postgres, Sqlite, Type,
     error::BoxDynError,
-    pool::PoolConnection,
     postgres::{PgArguments, PgConnection, PgRow},
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
+use tokio::sync::Notify;
+
+use super::lease::Lease;
 
 /// A value that both engines can take as a parameter.
 pub trait Column<'q>: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Send + 'q {}
@@ -63,23 +67,6 @@ macro_rules! params {
     };
 }
 
-/// A pooled connection, or a transaction on one.
-pub enum Handle<D: sqlx::Database> {
-    /// Each statement on its own.
-    Connection(PoolConnection<D>),
-    /// All or nothing.
-    Transaction(Transaction<'static, D>),
-}
-
-impl<D: sqlx::Database> Handle<D> {
-    fn connection(&mut self) -> &mut D::Connection {
-        match self {
-            Self::Connection(connection) => connection,
-            Self::Transaction(transaction) => transaction,
-        }
-    }
-}
-
 /// The few statements that need two texts: PostgreSQL's `skip locked` has no counterpart in SQLite, which has one writer at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Texts {
@@ -103,23 +90,27 @@ impl Texts {
 /// Where statements run. Made by [`super::Db::read`] and [`super::Db::write`]; a write session that is dropped undoes all.
 pub enum Session {
     /// On SQLite.
-    Sqlite(Handle<Sqlite>),
+    Sqlite(Lease<Sqlite>),
     /// On PostgreSQL.
-    Postgres(Handle<Postgres>),
+    Postgres(Lease<Postgres>),
 }
 
 macro_rules! run {
     ($session:expr, $sql:expr, $params:expr, $query:path, $fetch:ident) => {
         match $session {
-            Self::Sqlite(handle) => {
+            Self::Sqlite(lease) => {
                 let arguments = $params.sqlite().map_err(sqlx::Error::Encode)?;
-                let connection: &mut SqliteConnection = handle.connection();
-                $query($sql, arguments).$fetch(connection).await
+                let patience = lease.patience();
+                let connection: &mut SqliteConnection = lease.connection()?;
+                let outcome = patience.wait($query($sql, arguments).$fetch(connection)).await;
+                lease.learn(outcome)
             }
-            Self::Postgres(handle) => {
+            Self::Postgres(lease) => {
                 let arguments = $params.postgres().map_err(sqlx::Error::Encode)?;
-                let connection: &mut PgConnection = handle.connection();
-                $query($sql, arguments).$fetch(connection).await
+                let patience = lease.patience();
+                let connection: &mut PgConnection = lease.connection()?;
+                let outcome = patience.wait($query($sql, arguments).$fetch(connection)).await;
+                lease.learn(outcome)
             }
         }
     };
@@ -129,13 +120,17 @@ impl Session {
     /// Runs a statement; says how many rows it touched.
     pub async fn execute<'q>(&mut self, sql: &'static str, params: impl Params<'q>) -> sqlx::Result<u64> {
         match self {
-            Self::Sqlite(handle) => {
+            Self::Sqlite(lease) => {
                 let arguments = params.sqlite().map_err(sqlx::Error::Encode)?;
-                Ok(sqlx::query_with(sql, arguments).execute(handle.connection()).await?.rows_affected())
+                let patience = lease.patience();
+                let outcome = patience.wait(sqlx::query_with(sql, arguments).execute(lease.connection()?)).await;
+                Ok(lease.learn(outcome)?.rows_affected())
             }
-            Self::Postgres(handle) => {
+            Self::Postgres(lease) => {
                 let arguments = params.postgres().map_err(sqlx::Error::Encode)?;
-                Ok(sqlx::query_with(sql, arguments).execute(handle.connection()).await?.rows_affected())
+                let patience = lease.patience();
+                let outcome = patience.wait(sqlx::query_with(sql, arguments).execute(lease.connection()?)).await;
+                Ok(lease.learn(outcome)?.rows_affected())
             }
         }
     }
@@ -169,11 +164,19 @@ impl Session {
     }
 
     /// Makes a transaction's changes durable; nothing to do for a plain connection.
-    pub async fn commit(self) -> sqlx::Result<()> {
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        match &mut self {
+            Self::Sqlite(lease) => lease.commit().await,
+            Self::Postgres(lease) => lease.commit().await,
+        }
+    }
+
+    /// Wakes those who wait on `sleeper` once the transaction is committed: whoever stores work for them says so here, and no handler
+    /// has to think of it.
+    pub fn wake_on_commit(&mut self, sleeper: &Arc<Notify>) {
         match self {
-            Self::Sqlite(Handle::Transaction(transaction)) => transaction.commit().await,
-            Self::Postgres(Handle::Transaction(transaction)) => transaction.commit().await,
-            Self::Sqlite(Handle::Connection(_)) | Self::Postgres(Handle::Connection(_)) => Ok(()),
+            Self::Sqlite(lease) => lease.wake_on_commit(sleeper),
+            Self::Postgres(lease) => lease.wake_on_commit(sleeper),
         }
     }
 }

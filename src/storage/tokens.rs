@@ -1,7 +1,10 @@
 //! Subject tokens: tickets for one token exchange.
 
 use super::Session;
-use crate::domain::{id::UserId, time::Timestamp};
+use crate::{
+    clock::LEEWAY,
+    domain::{id::UserId, time::Timestamp},
+};
 
 /// Adds a subject token, by its SHA-256.
 pub async fn add(
@@ -15,10 +18,19 @@ pub async fn add(
     session.execute(sql, (token_hash, user, now, expires_at)).await.map(drop)
 }
 
-/// Uses a subject token; gives whose it was, once.
+/// Uses a subject token of a user who is welcome; gives whose it was, once.
 pub async fn spend(session: &mut Session, token_hash: &[u8], now: Timestamp) -> sqlx::Result<Option<UserId>> {
     let sql = "update subject_tokens set consumed_at = $2
-               where token_hash = $1 and consumed_at is null and expires_at > $2 returning user_id";
-    let row: Option<(UserId,)> = session.fetch_optional(sql, (token_hash, now)).await?;
+               where token_hash = $1 and consumed_at is null and expires_at > $2 and created_at <= $3
+                 and exists (select 1 from users where users.id = subject_tokens.user_id and not users.is_suspended)
+               returning user_id";
+    let row: Option<(UserId,)> = session.fetch_optional(sql, (token_hash, now, now.plus(LEEWAY))).await?;
     Ok(row.map(|(user,)| user))
+}
+
+/// Uses up every subject token of the user.
+pub async fn spend_all(session: &mut Session, user: &UserId, now: Timestamp) -> sqlx::Result<u64> {
+    session
+        .execute("update subject_tokens set consumed_at = $2 where user_id = $1 and consumed_at is null", (user, now))
+        .await
 }

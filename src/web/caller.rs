@@ -1,6 +1,6 @@
 //! Who is asking: the access token, a bearer token or one bound to a key (RFC 9449), checked before anything else (contract 2.1, D3).
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
     Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
@@ -14,6 +14,7 @@ use actix_web::{
 use super::{client::Client, dpop};
 use crate::{
     app::App,
+    clock::LEEWAY,
     crypto::{
         issuers::ExternalIdentity,
         tokens::{self, Claims, Expectations, TokenProblem},
@@ -30,9 +31,6 @@ use crate::{
         users::{self, Asked, CallerRow},
     },
 };
-
-/// How far the clocks of nodes may differ.
-const LEEWAY: Duration = Duration::from_secs(5);
 
 /// A signed-in user with a valid token. A handler that takes it cannot be reached without one.
 #[derive(Clone)]
@@ -193,19 +191,31 @@ impl Shown<'_> {
 /// An answer to a request that uses DPoP wants [`dpop::dress`].
 pub async fn shown_claims(app: &App, request: &HttpRequest, audiences: &[String]) -> Result<Arc<Claims>> {
     let shown = shown(request.headers())?;
-    let expected = expectations(app, audiences);
-    let claims = judged(app, || tokens::verify(&app.keys, shown.token, &expected)).await?;
+    let claims = own_claims(app, shown.token, audiences).await?;
     shown.require_holder(app, request, claims.jkt(), Some(&ApplicationId(claims.client_id.clone()))).await?;
     Ok(claims)
 }
 
 /// The token of `Authorization: Bearer` (contract 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str> {
+pub fn bearer(headers: &HeaderMap) -> Result<&str> {
     let value = headers.get(header::AUTHORIZATION).ok_or(Code::AuthorizationHeaderMissing)?;
     let value = value.to_str().unwrap_or_default();
     let unsupported = || Code::AuthorizationTokenType.with(serde_json::json!({ "supportedTypes": ["Bearer"] }));
     let rest = value.strip_prefix("Bearer").ok_or_else(unsupported)?;
     Ok(rest.get(1..).unwrap_or_default())
+}
+
+/// Claims of a token of ours for one of `audiences`, whoever shows it: it may be bound to a key. [`shown_claims`] judges a request.
+pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>> {
+    let expected = expectations(app, audiences);
+    judged(app, || tokens::verify(&app.keys, token, &expected)).await
+}
+
+/// The user a token of ours speaks for, and what it says: for what needs no account centre.
+pub async fn holder(app: &App, request: &HttpRequest) -> Result<(User, Arc<Claims>)> {
+    let claims = shown_claims(app, request, std::slice::from_ref(&app.urls.account_audience)).await?;
+    let found = by_own_token(app, &claims, ApplicationId(claims.client_id.clone())).await?;
+    Ok((found.row.user, claims))
 }
 
 /// A key this node does not know may be new: the keys are read again, and the token is judged once more.
@@ -235,11 +245,7 @@ async fn by_own_token(app: &App, claims: &Claims, application: ApplicationId) ->
     let user = claims.user();
     let session = claims.sid.clone().map(SessionId);
     let asked = Asked { user, session: session.clone(), application: application.clone() };
-    let row = app.callers.find(&app.db, asked).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
-    if !row.session_known || row.session_ended_at.is_some() {
-        return Err(Code::Unauthorized.into());
-    }
+    let row = app.callers.find(&app.db, asked).await?.ok_or(Code::Unauthorized)?;
     let scopes = claims.scopes().map(str::to_owned).collect();
     Ok(Found { row, scopes, application: Some(application), session, jkt: claims.jkt().map(str::to_owned) })
 }
@@ -247,6 +253,6 @@ async fn by_own_token(app: &App, claims: &Claims, application: ApplicationId) ->
 async fn by_external_token(app: &App, identity: ExternalIdentity) -> Result<Found> {
     let mut db = app.db.read().await?;
     let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
-    let row = row.filter(|row| !row.user.is_suspended).ok_or(Code::Unauthorized)?;
+    let row = row.ok_or(Code::Unauthorized)?;
     Ok(Found { row, scopes: identity.scopes, application: None, session: None, jkt: identity.jkt })
 }

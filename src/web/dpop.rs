@@ -15,6 +15,7 @@ use url::Url;
 use super::oauth::OauthError;
 use crate::{
     app::App,
+    clock::LEEWAY,
     crypto::dpop::{ALGORITHMS, Proof, ProofProblem},
     domain::{id::ApplicationId, refusal::Code, time::Timestamp},
     error::{Error, Result},
@@ -33,8 +34,6 @@ pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const WINDOW: Duration = Duration::from_secs(60);
 /// The same for proofs whose nonce shows that they are fresh: clocks of phones are often wrong.
 const WINDOW_WITH_NONCE: Duration = Duration::from_secs(300);
-/// How far clocks of nodes may differ: used proofs are remembered for so much longer.
-const LEEWAY: Duration = Duration::from_secs(10);
 
 /// Why a request is refused for its proof.
 #[derive(Debug)]
@@ -174,7 +173,7 @@ fn made(proof: &Proof) -> Timestamp {
     Timestamp(proof.claims.iat.0.saturating_mul(1000))
 }
 
-/// Check 7: once, on any node. Remembered until its time alone would refuse it.
+/// Check 7: once, on any node. Remembered until its time alone would refuse it on all of them.
 async fn spend(app: &App, proof: &Proof) -> Result<(), Problem> {
     let mut session = app.db.write().await?;
     let until = made(proof).plus(WINDOW_WITH_NONCE).plus(LEEWAY);

@@ -90,6 +90,14 @@ async fn read_all(mut payload: Payload, limit: usize) -> Result<Bytes> {
     Ok(body.freeze())
 }
 
+/// Whether a parameter stands twice in a form or a query, which OAuth forbids (RFC 6749 3.1, 3.2): of two, one could be checked and the
+/// other used.
+#[must_use]
+pub fn has_repeated(form: &[u8]) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    !url::form_urlencoded::parse(form).all(|(name, _)| seen.insert(name))
+}
+
 /// Parses a body.
 pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8], kind: Kind) -> Result<T> {
     let bytes = if kind == Kind::Unsaid || bytes.is_empty() { b"{}".as_slice() } else { bytes };

@@ -17,6 +17,7 @@ BEYOND_SCHEMAS = (
     "oidcClientMetadata",  # absolute URIs
     "customClientMetadata.jwks",  # public keys of known kinds
     "expiresAt",  # a moment to come
+    "config",  # URLs, and headers that are ours
     "from",  # a moment, which has a format in the schema, and no pattern
     "to",  # likewise
 )

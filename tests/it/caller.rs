@@ -1,6 +1,8 @@
 //! Who the caller is (contract 2.1, D3).
 
 use countersign::domain::id::UserId;
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::harness::{Answer, TestApp};
@@ -71,21 +73,46 @@ async fn in_a_crowd_everyone_is_who_they_are() {
 
 #[tokio::test]
 async fn callers_are_found_in_the_order_they_were_asked_for() {
-    use countersign::storage::users::{Asked, TOGETHER, find_callers};
+    use countersign::{
+        domain::id::SessionId,
+        storage::{
+            sessions,
+            users::{Asked, TOGETHER, find_callers, set_suspended},
+        },
+    };
     let app = TestApp::start().await;
-    let (one, other) = (app.user().await, app.user().await);
-    let asked = |id: &UserId| Asked { user: id.clone(), session: None, application: app.application.clone() };
-    let nobody = UserId("nobody".to_owned());
-    let mut ids = vec![&other.id, &nobody, &one.id];
-    for length in [3, TOGETHER] {
-        ids.resize(length, &other.id);
-        let asked: Vec<_> = ids.iter().map(|id| asked(id)).collect();
+    let (one, other, suspended, ended) = (app.user().await, app.user().await, app.user().await, app.user().await);
+    let mut session = app.write().await;
+    set_suspended(&mut session, &suspended.id, true, app.now()).await.unwrap();
+    sessions::end_all(&mut session, &ended.id, None, app.now()).await.unwrap();
+    let mut asked = Vec::new();
+    for user in [&other, &suspended, &one, &ended] {
+        let sql = "select id from sessions where user_id = $1";
+        let (sid,): (String,) = session.fetch_one(sql, (&user.id,)).await.unwrap();
+        let (user, application) = (user.id.clone(), app.application.clone());
+        asked.push(Asked { user, session: Some(SessionId(sid)), application });
+    }
+    session.commit().await.unwrap();
+    // Nobody, a session of another, and none.
+    asked.push(Asked { user: UserId("nobody".to_owned()), ..asked[0].clone() });
+    asked.push(Asked { session: asked[0].session.clone(), ..asked[2].clone() });
+    asked.push(Asked { session: None, ..asked[0].clone() });
+    let is_found = |place: usize| place == 0 || place == 2 || place > 6;
+    for length in [7, TOGETHER] {
+        asked.resize(length, asked[0].clone());
         let mut session = app.app().db.read().await.unwrap();
         let rows = find_callers(&mut session, &asked).await.unwrap();
-        let found: Vec<_> = rows.iter().map(|row| row.as_ref().map(|row| &row.user.id)).collect();
-        let expected: Vec<_> = ids.iter().map(|id| Some(*id).filter(|id| **id != nobody)).collect();
-        assert_eq!(found, expected);
-        assert!(rows.iter().flatten().all(|row| !row.session_known && row.is_third_party == Some(false)));
+        let alone = find_callers(&mut session, &asked[..1]).await.unwrap();
+        assert_eq!(alone[0].as_ref().map(|row| &row.user.id), Some(&other.id));
+        for place in 1..7 {
+            let alone = find_callers(&mut session, &asked[place..=place]).await.unwrap();
+            assert_eq!(alone[0].is_some(), is_found(place), "{place}");
+        }
+        for (place, row) in rows.iter().enumerate() {
+            let expected = Some(&asked[place].user).filter(|_| is_found(place));
+            assert_eq!(row.as_ref().map(|row| &row.user.id), expected, "{place}");
+        }
+        assert!(rows.iter().flatten().all(|row| row.is_third_party == Some(false)));
     }
 }
 
@@ -155,7 +182,9 @@ async fn discovery_names_issuers_and_keys() {
         let document = Answer::of(app.http.get(app.url(path))).await.expect("200").json();
         assert_eq!(document["issuer"], issuer);
         let keys = Answer::of(app.http.get(document["jwks_uri"].as_str().unwrap())).await.json();
-        assert_eq!(keys["keys"][0]["alg"], "ES256");
-        assert!(keys["keys"][0].get("d").is_none());
+        let keys = keys["keys"].as_array().unwrap();
+        let algorithms: BTreeSet<_> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
+        assert_eq!(algorithms, ["ES256", "RS256"].into(), "of access tokens and of ID tokens");
+        assert!(keys.iter().all(|key| key.get("d").is_none()));
     }
 }

@@ -88,6 +88,14 @@ async fn the_management_client_of_the_contract_works_unchanged() {
 }
 
 #[tokio::test]
+async fn a_receiver_of_webhooks_verifies_them_with_the_library_of_the_standard() {
+    let app = TestApp::start_with(|config| config.webhooks.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()]);
+    let app = app.await;
+    let user = app.user().await;
+    run_against(&app, &user, "run", &["webhooks"]).await;
+}
+
+#[tokio::test]
 async fn schemathesis_finds_nothing_in_what_users_reach() {
     let app = TestApp::start().await;
     let user = app.user().await;

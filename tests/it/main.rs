@@ -8,7 +8,11 @@ mod assertions;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
+#[cfg(test)]
+mod chaos;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
@@ -25,6 +29,9 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
+mod hooks;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
@@ -36,17 +43,29 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod passwordless;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

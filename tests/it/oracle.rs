@@ -1,6 +1,8 @@
 //! No oracle (`security.md`, invariant 4): what a stranger or another user must not tell apart is answered alike, byte for byte. Whether
 //! it also takes the same time is measured by `benches/oracle`.
 
+use std::fmt::Write as _;
+
 use countersign::{
     domain::id::UserId,
     operations,
@@ -59,7 +61,7 @@ impl Request {
         let mut head = format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         let authorization = authorization.map(|value| ("authorization", value));
         for (name, value) in authorization.iter().chain(headers) {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         Self { class, head, body: body.to_owned() }
     }
@@ -325,7 +327,7 @@ async fn a_subject_token_that_is_of_no_use_is_answered_as_an_unknown_one() {
         }
         session.commit().await.unwrap();
     }
-    let used = subject_token(&manager, &user.id).await;
+    let spent = subject_token(&manager, &user.id).await;
     let exchange = |class: &'static str, token: &str| {
         let body = format!(
             "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&client_id={}&client_secret={}\
@@ -334,8 +336,8 @@ async fn a_subject_token_that_is_of_no_use_is_answered_as_an_unknown_one() {
         );
         Request::new(class, "POST /oidc/token", None, &[("content-type", "application/x-www-form-urlencoded")], &body)
     };
-    assert!(exchange("used", &used).answer(&app).await.status.contains("200"));
-    tokens.push(("used", used));
+    assert!(exchange("used", &spent).answer(&app).await.status.contains("200"));
+    tokens.push(("used", spent));
     let requests: Vec<Request> = tokens.iter().map(|(class, token)| exchange(class, token)).collect();
     are_alike(&app, 400, "oidc.invalid_grant", &requests).await;
 }

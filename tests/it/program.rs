@@ -2,6 +2,7 @@
 
 mod development;
 mod flood;
+mod hooks;
 mod import;
 mod keys;
 mod operation;
@@ -19,23 +20,32 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder of its own in which the program is run.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// With a master key and a configuration that production takes; mail would go to `smtp`.
-    fn installed(smtp: &str) -> Self {
-        Self::installed_with(&format!("[email]\nfrom = \"a@example.com\"\nsmtp_url = \"{smtp}\"\n"))
+    pub fn installed(smtp: &str) -> Self {
+        Self::installed_with(&mail_by(smtp))
     }
 
     /// The same with sections of the test's own.
-    fn installed_with(sections: &str) -> Self {
-        let place = Self::new();
+    pub fn installed_with(sections: &str) -> Self {
+        Self::new().install(sections)
+    }
+
+    /// The same below a folder of the test's choice.
+    pub fn installed_in(folder: &str, smtp: &str) -> Self {
+        Self { folder: tempfile::tempdir_in(folder).unwrap() }.install(&mail_by(smtp))
+    }
+
+    fn install(self, sections: &str) -> Self {
+        let place = self;
         place.run(&["keys", "generate", "--master", "countersign.key"]).succeeds();
         place.write(
             "countersign.toml",
@@ -47,15 +57,15 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_") || name == "RUST_LOG") {
@@ -65,18 +75,27 @@ impl Place {
     }
 
     /// Runs to the end.
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
         Ended::of(&self.command(arguments).output().unwrap())
     }
 
     /// Starts `serve` and waits until it is ready.
-    fn serve(&self) -> Service {
+    pub fn serve(&self) -> Service {
         self.serve_as("ready", "log")
     }
 
     /// The same with names of its own for the two files it writes, so that several run in one place.
-    fn serve_as(&self, ready: &str, log: &str) -> Service {
-        let mut command = self.command(&["serve", "--config", "countersign.toml", "--ready-file", ready]);
+    pub fn serve_as(&self, ready: &str, log: &str) -> Service {
+        let command = self.command(&["serve", "--config", "countersign.toml", "--ready-file", ready]);
+        self.wait_for(command, ready, log)
+    }
+
+    /// Waits until what `command` starts is ready.
+    pub fn serve_by(&self, command: Command) -> Service {
+        self.wait_for(command, "ready", "log")
+    }
+
+    fn wait_for(&self, mut command: Command, ready: &str, log: &str) -> Service {
         let (ready, log) = (self.path(ready), self.path(log));
         let _ = std::fs::remove_file(&ready);
         let child = command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap()).spawn();
@@ -93,12 +112,16 @@ impl Place {
     }
 }
 
+fn mail_by(smtp: &str) -> String {
+    format!("[email]\nfrom = \"a@example.com\"\nsmtp_url = \"{smtp}\"\n")
+}
+
 /// A run that is over.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ended {
@@ -108,27 +131,27 @@ impl Ended {
     }
 
     #[track_caller]
-    fn succeeds(self) -> Self {
+    pub fn succeeds(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:?}");
         self
     }
 
     #[track_caller]
-    fn fails(self) -> Self {
+    pub fn fails(self) -> Self {
         assert_eq!(self.code, Some(1), "{self:?}");
         self
     }
 
     #[track_caller]
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// A running service; killed when dropped.
-struct Service {
-    child: Child,
-    url: String,
+pub struct Service {
+    pub child: Child,
+    pub url: String,
 }
 
 impl Service {

@@ -14,7 +14,11 @@ async fn several_nodes_may_start_at_once_on_an_empty_database() {
         let starts = (0..5).map(|_| {
             let url = database.url();
             tokio::spawn(async move {
-                let limits = PoolLimits { connections: 2, acquire_timeout: Duration::from_secs(20) };
+                let limits = PoolLimits {
+                    connections: 2,
+                    acquire_timeout: Duration::from_secs(20),
+                    timeout: Duration::from_secs(20),
+                };
                 let db = Db::connect(&url, limits).await.unwrap();
                 db.migrate().await.unwrap();
                 assert!(db.is_migrated().await.unwrap());

@@ -56,7 +56,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
 async fn spend(app: &App, session: &mut Session, hash: &[u8]) -> Result<UserId, OauthError> {
     let wrong = || OauthError::new("invalid_grant", "the subject token is unknown, used or expired");
     let user = tokens::spend(session, hash, app.now()).await?.ok_or_else(wrong)?;
-    // Locked, so that a suspension that runs beside this ends the new session, too.
+    // Locked and asked again, so that a suspension that runs beside this ends the new session, too.
     let user = users::lock(session, &user).await?.filter(|user| !user.is_suspended).ok_or_else(wrong)?;
     Ok(user.id)
 }

@@ -1,20 +1,24 @@
 //! The ways to get a token: one file each, one line in [`grant`].
 
 mod client_credentials;
+mod code;
 mod exchange;
+pub mod otp;
+mod refresh;
+mod standing;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    crypto::dpop::ProofProblem,
     domain::application::GrantType,
     storage::applications::Application,
-    web::{client::Client, dpop::Problem, fields, oauth::OauthError},
+    web::{client::Client, fields, oauth::OauthError},
 };
 
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The grant of [`exchange`] (RFC 8693).
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// What every grant needs to know of the request.
 pub struct Granting<'a> {
@@ -28,22 +32,8 @@ pub struct Granting<'a> {
     pub client: &'a Client,
     /// By which program.
     pub user_agent: Option<&'a str>,
-    /// The key it has proved to hold, to which tokens are bound (RFC 9449).
+    /// The key whose possession was proved (RFC 9449).
     pub jkt: Option<&'a str>,
-}
-
-impl Granting<'_> {
-    /// Refuses what is bound to a key, a refresh token or an authorization code, to all but its holder (RFC 9449 5, 10).
-    pub fn require_key(&self, bound_to: Option<&str>) -> Result<(), OauthError> {
-        if bound_to.is_none() || bound_to == self.jkt {
-            return Ok(());
-        }
-        Err(Problem::Proof(match self.jkt {
-            None => ProofProblem::Header,
-            Some(_) => ProofProblem::OtherKey,
-        })
-        .into())
-    }
 }
 
 /// Issues what the request asks for.
@@ -60,7 +50,9 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
     }
     match kind {
         GrantType::ClientCredentials => client_credentials::grant(asked, granting).await,
-        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::PasswordlessOtp => Err(unsupported()),
+        GrantType::AuthorizationCode => code::grant(asked, granting).await,
+        GrantType::RefreshToken => refresh::grant(asked, granting).await,
+        GrantType::PasswordlessOtp => otp::grant(asked, granting).await,
     }
 }
 
@@ -98,6 +90,39 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "all")]
     pub scope: Option<String>,
+    /// The authorization code.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub code: Option<SecretString>,
+    /// For an authorization code: the one of the authorization request, when that had one. For a code that was sent: one of the
+    /// application's, or none.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
+    pub redirect_uri: Option<String>,
+    /// For a code that was sent: the address it went to, a phone with its plus sign.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "ada@example.com")]
+    pub username: Option<String>,
+    /// For a code that was sent: `email` or `sms`, as when it was asked for.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "email")]
+    pub realm: Option<String>,
+    /// The code that was sent.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub otp: Option<SecretString>,
+    /// In place of `username` and `realm`: what `POST /otp/challenge` answered.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub auth_session: Option<SecretString>,
+    /// For a code: what `code_challenge` was made from (RFC 7636).
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub code_verifier: Option<SecretString>,
+    /// The newest refresh token.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub refresh_token: Option<SecretString>,
     /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -133,7 +158,7 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "urn:ietf:params:oauth:token-type:access_token")]
     pub issued_token_type: Option<&'static str>,
-    /// `Bearer`, or `DPoP` for a token that is bound to a key.
+    /// `Bearer`, or `DPoP` when only the holder of a key may use it.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds.

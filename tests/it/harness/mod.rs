@@ -6,6 +6,8 @@
 mod actors;
 mod database;
 mod dpop;
+mod mail_server;
+pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +28,7 @@ use countersign::{
 pub use actors::{Answer, Service, User};
 pub use database::TestDatabase;
 pub use dpop::{Bound, ClientKey, merge};
+pub use mail_server::MailServer;
 
 /// 2026-11-20T12:00:00Z: every test begins then.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
@@ -75,6 +78,21 @@ impl TestApp {
         Self::launch(config, database, Arc::new(ManualClock::new(START)), options(), mailbox, None).await
     }
 
+    /// With a clock of the test's own; `clock` of what is returned is another.
+    pub async fn start_with_clock(clock: Arc<dyn Clock>) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let config = config(&database);
+        let (channels, mailbox) = Channels::to_mailbox(1000);
+        let options = Options { mailbox: Some((channels, mailbox.clone())), clock: Some(clock), ..options() };
+        Self::launch(config, database, Arc::new(ManualClock::new(START)), options, mailbox, None).await
+    }
+
+    /// What another server on the same database is started with.
+    pub fn like_this_one(&self) -> (Config, Options) {
+        let channels = Channels { email: Some(self.mailbox.clone()), sms: Some(self.mailbox.clone()) };
+        (config(&self.database), Options { mailbox: Some((channels, self.mailbox.clone())), ..options() })
+    }
+
     /// A second node on the same database, clock, mailbox and public URL.
     pub async fn second_node(&self) -> Self {
         self.second_node_with(|_| {}).await
@@ -105,7 +123,8 @@ impl TestApp {
         mailbox: Arc<Mailbox>,
         known: Option<(ApplicationId, String)>,
     ) -> Self {
-        let options = Options { clock: Some(clock.clone()), ..options };
+        let own: Arc<dyn Clock> = options.clock.unwrap_or_else(|| clock.clone());
+        let options = Options { clock: Some(own), ..options };
         let running = server::start(config, options).await.expect("the server starts");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let (application, management_secret) = match known {
@@ -161,7 +180,8 @@ impl TestApp {
     }
 
     pub async fn user(&self) -> User<'_> {
-        User::create(self, &["openid", "profile", "email", "phone", "address", "custom_data", "identities"]).await
+        let more = ["address", "custom_data", "identities", "urn:logto:scope:sessions"];
+        User::create(self, &[&["openid", "profile", "email", "phone"][..], &more].concat()).await
     }
 
     /// A third-party application.
@@ -203,6 +223,7 @@ fn config(database: &TestDatabase) -> Config {
     config.database.url = database.url();
     config.database.connections = 6;
     config.database.acquire_timeout_ms = 20_000;
+    config.database.timeout_ms = 20_000;
     // Counted as always, but never refused: tests ask faster than people.
     config.limits.requests_per_minute = 10_000_000;
     config.limits.verifications_per_minute = 10_000_000;

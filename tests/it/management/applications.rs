@@ -14,18 +14,18 @@ async fn an_application_is_created_shown_changed_and_deleted() {
     let made = manager.post("/api/applications", body).await.expect("200").json();
     let secret = made["secret"].as_str().unwrap();
     assert!(secret.len() >= 32);
-    let plain = json!({
-        "allowTokenExchange": true, "connections": ["email", "sms"], "corsAllowedOrigins": [], "trustForwardedFor": false,
-        "grantTypes": ["authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/passwordless/otp"],
-        "jwks": null,
-    });
     let mut shown = made.clone();
     shown.as_object_mut().unwrap().remove("secret");
+    let grants = ["authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/passwordless/otp"];
+    let defaults = json!({
+        "allowTokenExchange": true, "grantTypes": grants, "connections": ["email", "sms"], "corsAllowedOrigins": [],
+        "trustForwardedFor": false, "jwks": null,
+    });
     assert_eq!(
         shown,
         json!({
             "tenantId": "default", "id": made["id"], "name": "Back office", "description": null, "type": "Traditional",
-            "oidcClientMetadata": metadata, "customClientMetadata": plain, "customData": { "a": 1 },
+            "oidcClientMetadata": metadata, "customClientMetadata": defaults, "customData": { "a": 1 },
             "isThirdParty": false, "isManagement": false, "createdAt": app.now().0,
         })
     );

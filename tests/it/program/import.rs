@@ -76,7 +76,8 @@ async fn an_import_that_was_killed_goes_on_where_it_stopped() {
     place.write("people.jsonl", &people(4000));
     let import = ["users", "import", "people.jsonl", "--config", "countersign.toml", "--json"];
     let mut child = place.command(&import).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let limits = PoolLimits { connections: 2, acquire_timeout: Duration::from_secs(5) };
+    let limits =
+        PoolLimits { connections: 2, acquire_timeout: Duration::from_secs(5), timeout: Duration::from_secs(5) };
     let db = Db::connect(&format!("sqlite://{}", place.path("countersign.db").display()), limits).await.unwrap();
     let start = Instant::now();
     let stored = loop {

@@ -1,0 +1,86 @@
+//! A way to a server that can be made bad.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+/// What becomes of what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It arrives.
+    Open,
+    /// It arrives late.
+    Slow(Duration),
+    /// It is taken, and never arrives; new connections are taken, too.
+    Silent,
+    /// Every connection is cut, and no new one lasts.
+    Cut,
+}
+
+pub struct Proxy {
+    pub port: u16,
+    way: Arc<watch::Sender<Way>>,
+}
+
+impl Proxy {
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let way = Arc::new(watch::channel(Way::Open).0);
+        let told = way.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, port, told.subscribe()));
+            }
+        });
+        Self { port: own, way }
+    }
+
+    pub fn set(&self, way: Way) {
+        self.way.send_replace(way);
+    }
+}
+
+async fn carry(client: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
+    if *way.borrow() == Way::Cut {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let there = pump(from_client, to_server, way.clone());
+    let back = pump(from_server, to_client, way.clone());
+    tokio::select! {
+        () = there => {}
+        () = back => {}
+        _ = way.wait_for(|way| *way == Way::Cut) => {}
+    }
+}
+
+/// What was swallowed stays lost: once the way was silent, nothing of this connection arrives any more.
+async fn pump(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    way: watch::Receiver<Way>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut is_lost = false;
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let now = *way.borrow();
+        is_lost |= now == Way::Silent;
+        if let Way::Slow(delay) = now {
+            tokio::time::sleep(delay).await;
+        }
+        if !is_lost && to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    // Nor does the end of a lost connection arrive.
+    if is_lost {
+        std::future::pending::<()>().await;
+    }
+}
