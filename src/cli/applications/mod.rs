@@ -151,13 +151,9 @@ async fn create_one(arguments: Create) -> anyhow::Result<()> {
 }
 
 async fn update(arguments: Update) -> anyhow::Result<()> {
-    let mut changes = json!({});
-    if let Some(name) = arguments.name {
-        changes["name"] = name.into();
-    }
-    if let Some(description) = arguments.description {
-        changes["description"] = description.into();
-    }
+    let named = [("name", arguments.name), ("description", arguments.description)];
+    let mut changes: Value =
+        named.into_iter().filter_map(|(member, text)| Some((member.to_owned(), Value::from(text?)))).collect();
     arguments.sign_in.put_into(&mut changes)?;
     let app = offline::app(arguments.config.load()?).await?;
     let mut session = app.db.write().await?;

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::domain::application::{Connection, GrantType};
 
+const GRANT_HELP: &str = "A grant it may use, instead of those of its type: authorization_code, refresh_token, client_credentials or \
+                          otp; may be given several times";
+
 /// Each list replaces the one there was.
 #[derive(clap::Args)]
 pub struct SignIn {
@@ -16,9 +19,8 @@ pub struct SignIn {
     /// Where users come back to after signing out; may be given several times
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// A grant it may use, instead of those of its type: authorization_code, refresh_token, client_credentials or otp; may be given
-    /// several times
-    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
+    /// A grant it may use, instead of those of its type; may be given several times
+    #[arg(long = "grant", value_name = "GRANT", value_parser = grant, long_help = GRANT_HELP)]
     grants: Vec<GrantType>,
     /// A connection its users may sign in by, instead of both: email or sms; may be given several times, in the order of the page
     #[arg(long = "connection", value_name = "CONNECTION", value_parser = connection)]
@@ -37,7 +39,12 @@ pub struct SignIn {
 impl SignIn {
     /// Puts what was given into a body of the management API.
     pub fn put_into(self, body: &mut Value) -> anyhow::Result<()> {
-        let mut put = |group: &str, member: &str, value: Value| body[group][member] = value;
+        let mut put = |group: &str, member: &str, value: Value| {
+            let group = body.as_object_mut().map(|body| body.entry(group).or_insert_with(|| json!({})));
+            if let Some(members) = group.and_then(Value::as_object_mut) {
+                members.insert(member.to_owned(), value);
+            }
+        };
         for (member, uris) in
             [("redirectUris", self.redirect_uris), ("postLogoutRedirectUris", self.post_logout_redirect_uris)]
         {

@@ -206,9 +206,8 @@ impl TryFrom<UncheckedJwkSet> for JwkSet {
             return Err("public keys for RS256, PS256 or ES256 only");
         }
         let ids: Vec<_> = keys.iter().map(|key| key.get("kid").and_then(Value::as_str)).collect();
-        let is_told_apart =
-            |(at, id): (usize, &Option<&str>)| id.is_some() && !ids.iter().take(at).any(|one| one == id);
-        if keys.len() > 1 && !ids.iter().enumerate().all(is_told_apart) {
+        let different: std::collections::HashSet<_> = ids.iter().flatten().collect();
+        if keys.len() > 1 && different.len() < keys.len() {
             return Err("a `kid` of its own for each key");
         }
         Ok(Self { keys })

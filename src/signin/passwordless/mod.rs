@@ -71,12 +71,11 @@ async fn asking(
         return Err(missing());
     }
     let shows_secret = secret.is_some() || has_header;
-    let application = match id.as_ref().filter(|_| !shows_secret && !is_asserted) {
-        Some(id) => public(app, id).await?,
-        None => {
-            let shown = Shown { id, secret, assertion, assertion_type };
-            Credentials::of(request.headers(), shown)?.authenticate(app).await?
-        }
+    let application = if let Some(id) = id.as_ref().filter(|_| !shows_secret && !is_asserted) {
+        public(app, id).await?
+    } else {
+        let shown = Shown { id, secret, assertion, assertion_type };
+        Credentials::of(request.headers(), shown)?.authenticate(app).await?
     };
     let (client, is_back_end) = forwarded::client(request, &application, shows_secret);
     if !application.allows(GrantType::PasswordlessOtp) {
