@@ -58,9 +58,6 @@ impl Cookie {
         // A ticket is given to a page of another origin, by a request that is not a navigation.
         let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
         let secure = if is_secure(app) { "; Secure" } else { "" };
-        // A ticket is given to a page of another origin, by a request that is not a navigation.
-        let site = if self == Self::Ticket && is_secure(app) { "None" } else { "Lax" };
-        let secure = if is_secure(app) { "; Secure" } else { "" };
         let (name, age) = (self.name(app), life.as_secs());
         let text = format!("{name}={secret}; Path=/; Max-Age={age}; HttpOnly; SameSite={site}{secure}");
         HeaderValue::from_str(&text).ok()
