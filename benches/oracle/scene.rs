@@ -67,7 +67,7 @@ impl Scene {
         let mac = app.codes.mac(&fresh.key, "123456").to_vec();
         let row = records::NewRecord {
             key: &fresh.key,
-            user: owner,
+            holder: records::Holder { user: owner, jkt: None },
             method: Method::EmailCode.name(),
             purpose: purpose.name(),
             identifier: Some(identifier),

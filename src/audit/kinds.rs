@@ -134,6 +134,8 @@ pub const ALL: &[Kind] = &[
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),
     other("application.updated", &["id", "isManagement", "allowTokenExchange"], "An application was changed."),
     other("application.deleted", &["id", "by"], "An application was deleted."),
+    other("application.secret_created", &["id", "name"], "An application got another secret."),
+    other("application.secret_deleted", &["id", "name"], "A secret of an application was deleted."),
     other("settings.account_center.updated", &["fields"], "What users may see and change was changed."),
     other("settings.sign_in_exp.updated", &["fields"], "Policies were changed."),
     other(

@@ -92,7 +92,7 @@ impl<O: Operation> Gate<O> {
         let Some(key) = &self.key else { return Err(self.refusal().into()) };
         let now = app.now();
         let mut session = app.db.read().await?;
-        let record = records::find_verified(&mut session, key, &self.caller.user.id, OPENS, now).await?;
+        let record = records::find_verified(&mut session, key, self.caller.holder(), OPENS, now).await?;
         if is_met::<O>(record.as_ref(), now) { Ok(()) } else { Err(self.refusal().into()) }
     }
 
@@ -112,9 +112,9 @@ impl<O: Operation> Gate<O> {
         if !exempts::<O>(&user) {
             let Some(key) = &self.key else { return Err(self.refusal().into()) };
             let record = if O::REQUIREMENT.is_single_use {
-                records::spend(&mut session, key, &user.id, OPENS, now).await?
+                records::spend(&mut session, key, self.caller.holder(), OPENS, now).await?
             } else {
-                records::hold_verified(&mut session, key, &user.id, OPENS, now).await?
+                records::hold_verified(&mut session, key, self.caller.holder(), OPENS, now).await?
             };
             if !is_met::<O>(record.as_ref(), now) {
                 return Err(self.refusal().into());

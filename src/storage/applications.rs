@@ -156,7 +156,7 @@ pub async fn delete(session: &mut Session, id: &ApplicationId) -> sqlx::Result<b
     Ok(session.execute("delete from applications where id = $1", (id,)).await? == 1)
 }
 
-/// Adds a secret, by its SHA-256.
+/// Adds a secret that does not expire, by its SHA-256.
 pub async fn add_secret(
     session: &mut Session,
     id: &ApplicationId,
@@ -164,8 +164,51 @@ pub async fn add_secret(
     name: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let sql = "insert into application_secrets (application_id, secret_hash, name, created_at) values ($1, $2, $3, $4)";
-    session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
+    add_secret_until(session, id, secret_hash, name, now, None).await
+}
+
+/// The same for one that expires, unless `expires_at` is `None`.
+pub async fn add_secret_until(
+    session: &mut Session,
+    id: &ApplicationId,
+    secret_hash: &[u8],
+    name: &str,
+    now: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> sqlx::Result<()> {
+    let sql = "insert into application_secrets (application_id, secret_hash, name, created_at, expires_at)
+               values ($1, $2, $3, $4, $5)";
+    session.execute(sql, (id, secret_hash, name, now, expires_at)).await.map(drop)
+}
+
+/// A secret, without what it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Secret {
+    /// One of a kind in its application.
+    pub name: String,
+    /// Creation.
+    pub created_at: Timestamp,
+    /// From when on it is worthless.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The secrets of an application, expired ones as well, oldest first.
+pub async fn list_secrets(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Vec<Secret>> {
+    let sql = "select name, created_at, expires_at from application_secrets where application_id = $1
+               order by created_at, name";
+    session.fetch_all(sql, (id,)).await
+}
+
+/// Removes the secrets of an application that have expired.
+pub async fn delete_expired_secrets(session: &mut Session, id: &ApplicationId, now: Timestamp) -> sqlx::Result<()> {
+    let sql = "delete from application_secrets where application_id = $1 and expires_at <= $2";
+    session.execute(sql, (id, now)).await.map(drop)
+}
+
+/// Removes the secret of that name; false when there was none.
+pub async fn delete_secret(session: &mut Session, id: &ApplicationId, name: &str) -> sqlx::Result<bool> {
+    let sql = "delete from application_secrets where application_id = $1 and name = $2";
+    Ok(session.execute(sql, (id, name)).await? == 1)
 }
 
 /// Whether there is an application with that id that keeps no secret.

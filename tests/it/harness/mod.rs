@@ -5,6 +5,7 @@
 
 mod actors;
 mod database;
+mod dpop;
 mod mail_server;
 pub mod stand_in;
 
@@ -26,6 +27,7 @@ use countersign::{
 
 pub use actors::{Answer, Service, User};
 pub use database::TestDatabase;
+pub use dpop::{Bound, ClientKey, merge};
 pub use mail_server::MailServer;
 
 /// 2026-11-20T12:00:00Z: every test begins then.
