@@ -1,6 +1,7 @@
 //! What the process holds: made once at start, handed to everything that runs.
 
 pub mod callers;
+pub mod hooks;
 pub mod keys;
 pub mod readiness;
 pub mod turns;
@@ -12,10 +13,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use self::{callers::Callers, keys::Refresh, readiness::Readiness, turns::Turns};
+use self::{callers::Callers, hooks::Hooks, keys::Refresh, readiness::Readiness, turns::Turns};
 
 use crate::{
-    channels::Channels,
+    channels::{Channels, webhook::Webhooks},
     clock::Clock,
     config::Config,
     crypto::{
@@ -59,6 +60,8 @@ pub struct Parts {
     pub successors: Successors,
     /// Ways out for messages.
     pub channels: Channels,
+    /// The way out for webhooks.
+    pub webhooks: Webhooks,
     /// What messages say.
     pub templates: Templates,
 }
@@ -70,8 +73,10 @@ pub struct App {
     pub callers: Callers,
     /// Turns of guesses in this process.
     pub turns: Turns,
+    /// Which webhooks are enabled, as far as this process knows.
+    pub hooks: Hooks,
     /// Told when something waits in the outbox.
-    pub outbox: Notify,
+    pub outbox: Arc<Notify>,
     settings: RwLock<Arc<Settings>>,
     keys_refresh: Refresh,
     readiness: Readiness,
@@ -119,7 +124,8 @@ impl App {
             parts,
             callers: Callers::default(),
             turns: Turns::default(),
-            outbox: Notify::new(),
+            hooks: Hooks::default(),
+            outbox: Arc::new(Notify::new()),
             settings: RwLock::new(Arc::new(settings)),
             keys_refresh: Refresh::default(),
             readiness: Readiness::default(),

@@ -22,7 +22,11 @@ pub mod app;
 
 pub mod post;
 
+pub mod pages;
+
 pub mod web;
+
+pub mod hooks;
 
 pub mod audit;
 

@@ -2,7 +2,7 @@
 
 pub mod budgets;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use anyhow::Context;
 
@@ -22,6 +22,22 @@ use crate::{
 
 /// What a try may take longer than the channel's own timeout: the wait for a free connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of a try.
+pub enum Outcome {
+    /// It was taken.
+    Delivered,
+    /// It is not tried again.
+    GivenUp {
+        /// Why, for the audit log.
+        reason: Cow<'static, str>,
+    },
+    /// It is tried again.
+    Later {
+        /// After that time.
+        wait: Duration,
+    },
+}
 
 /// What a lease lasts longer than the try it is for: time to mark the outcome.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -56,24 +72,47 @@ pub async fn store(
     app: &App,
     session: &mut Session,
     message: &Message,
-    user: &UserId,
+    user: Option<&UserId>,
     expires_at: Timestamp,
     is_leased: bool,
 ) -> Result<()> {
+    let next_attempt_at = if is_leased { app.now().plus(lease(app)) } else { app.now() };
+    add(app, session, message, user, expires_at, next_attempt_at, None).await
+}
+
+/// Does all that [`store`] does for a message that is not to be sent: neither the time it takes nor the statements tell the two apart.
+pub async fn withhold(app: &App, session: &mut Session, message: &Message, expires_at: Timestamp) -> Result<()> {
+    let now = app.now();
+    add(app, session, message, None, expires_at, now, Some(now)).await
+}
+
+async fn add(
+    app: &App,
+    session: &mut Session,
+    message: &Message,
+    user: Option<&UserId>,
+    expires_at: Timestamp,
+    next_attempt_at: Timestamp,
+    given_up_at: Option<Timestamp>,
+) -> Result<()> {
     let plain = serde_json::to_vec(message).context("a message for the outbox")?;
     let sealed = app.sealer.seal("outbox", &message.id, "sealed", &plain)?;
-    let now = app.now();
-    let next_attempt_at = if is_leased { now.plus(lease(app)) } else { now };
+    // What is not to be sent is not kept either.
+    let sealed = if given_up_at.is_some() { Vec::new() } else { sealed };
     let row = outbox::NewMessage {
         id: &message.id,
         kind: message.kind.name(),
         template: message.template.name(),
         user,
         sealed: &sealed,
-        now,
+        now: message.created_at,
         next_attempt_at,
         expires_at,
+        given_up_at,
     };
+    if next_attempt_at <= app.now() {
+        session.wake_on_commit(&app.outbox);
+    }
     Ok(outbox::add(session, row).await?)
 }
 
@@ -159,7 +198,7 @@ async fn notify_at(
         payload: Payload { code: None, locale, ui_locales: None, application: None, user: None },
         ip: None,
     };
-    store(app, session, &message, &user.id, now.plus(NOTICE_LIFE), false).await?;
+    store(app, session, &message, Some(&user.id), now.plus(NOTICE_LIFE), false).await?;
     Ok(true)
 }
 

@@ -1,9 +1,8 @@
 //! What is hashed: an event as canonical JSON (RFC 8785), after the hash before it. `docs/audit.md` says the same to outsiders.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value, json};
 
+pub use crate::crypto::digest::hex;
 use crate::{crypto::digest::digest, storage::audit::Stored};
 
 /// The hash before the first event, as hexadecimal text.
@@ -83,16 +82,6 @@ pub fn members(event: &Stored, seq: i64) -> Map<String, Value> {
 #[must_use]
 pub fn link(previous: &str, content: &str) -> [u8; 32] {
     digest(format!("{previous}\n{content}").as_bytes())
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Every type of event. `docs/audit.md` lists the same; [`super::write`] takes no other.
+//! Every type of event, with what webhooks are told of it. `docs/audit.md` lists the same; [`super::write`] takes no other.
+
+use crate::domain::hook::HookEvent;
 
 /// Who does what an event tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +22,26 @@ pub struct Kind {
     pub members: &'static [&'static str],
     /// The fact, in words.
     pub meaning: &'static str,
+    /// What webhooks are told.
+    pub told: &'static [HookEvent],
 }
 
+impl Kind {
+    const fn tells(self, told: &'static [HookEvent]) -> Self {
+        Self { told, ..self }
+    }
+}
+
+const UPDATED: &[HookEvent] = &[HookEvent::UserDataUpdated];
+const SUSPENSION: &[HookEvent] = &[HookEvent::UserSuspensionStatusUpdated];
+const LOCKED: &[HookEvent] = &[HookEvent::IdentifierLockout, HookEvent::VerificationLocked];
+
 const fn owner(name: &'static str, members: &'static [&'static str], meaning: &'static str) -> Kind {
-    Kind { name, by: By::Owner, members, meaning }
+    Kind { name, by: By::Owner, members, meaning, told: &[] }
 }
 
 const fn other(name: &'static str, members: &'static [&'static str], meaning: &'static str) -> Kind {
-    Kind { name, by: By::Other, members, meaning }
+    Kind { name, by: By::Other, members, meaning, told: &[] }
 }
 
 /// All of them.
@@ -38,29 +52,67 @@ pub const ALL: &[Kind] = &[
         &["method", "to", "reason"],
         "The channel refused the code; the record is gone.",
     ),
-    owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified."),
-    owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong."),
-    owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked."),
-    owner("verification.disabled", &["method"], "A hundred failures in a row: the method is disabled."),
+    owner("verification.succeeded", &["method", "identifier"], "A password or code was right; the record is verified.")
+        .tells(&[HookEvent::VerificationSucceeded]),
+    owner("verification.failed", &["method", "reason"], "A password or code was judged and found wrong.")
+        .tells(&[HookEvent::VerificationFailed]),
+    owner("verification.locked", &["method", "lockedUntil"], "That failure was one too many: the method is locked.")
+        .tells(LOCKED),
+    owner("verification.disabled", &["method"], "A hundred failures in a row: the method is disabled.").tells(LOCKED),
+    other(
+        "verification.revoked",
+        &["method", "records"],
+        "Records that rested on something that changed were revoked: so many.",
+    )
+    .tells(&[HookEvent::VerificationRevoked]),
     other("verification.unlocked", &[], "An operator took back locks and counters of a user."),
-    owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members."),
-    owner("account.updated", &["fields"], "Name, picture or custom data were changed."),
-    owner("account.profile.updated", &["fields"], "The profile was changed."),
-    owner("account.password.update", &[], "The password was set; what rested on the old one is revoked."),
-    owner("account.email.update", &["to"], "The primary e-mail address was set, its proof redeemed."),
-    owner("account.email.delete", &[], "The primary e-mail address was removed."),
-    owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed."),
-    owner("account.phone.delete", &[], "The primary phone was removed."),
-    other("user.created", &["algorithm"], "An account was made, or imported."),
-    other("user.updated", &["fields"], "An operator changed an account."),
-    other("user.deleted", &[], "An account was deleted, with sessions and records."),
-    other("user.suspended", &["by"], "An account was suspended; its sessions and records ended."),
-    other("user.unsuspended", &["by"], "An account was welcomed again."),
-    other("user.password.updated", &[], "An operator set a password."),
+    owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members.")
+        .tells(UPDATED),
+    owner("account.updated", &["fields"], "Name, picture or custom data were changed.").tells(UPDATED),
+    owner("account.profile.updated", &["fields"], "The profile was changed.").tells(UPDATED),
+    owner("account.password.update", &[], "The password was set; what rested on the old one is revoked.")
+        .tells(UPDATED),
+    owner("account.email.update", &["to"], "The primary e-mail address was set, its proof redeemed.").tells(UPDATED),
+    owner("account.email.delete", &[], "The primary e-mail address was removed.").tells(UPDATED),
+    owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed.").tells(UPDATED),
+    owner("account.phone.delete", &[], "The primary phone was removed.").tells(UPDATED),
+    owner("account.session.end", &["session"], "The user ended a session, and every application's below it."),
+    owner("account.grant.revoke", &["grant"], "The user shut an application out."),
+    other("user.created", &["algorithm"], "An account was made, or imported.").tells(&[HookEvent::UserCreated]),
+    other("user.updated", &["fields"], "An operator changed an account.").tells(UPDATED),
+    other("user.deleted", &[], "An account was deleted, with sessions and records.").tells(&[HookEvent::UserDeleted]),
+    other("user.suspended", &["by"], "An account was suspended; its sessions and records ended.").tells(SUSPENSION),
+    other("user.unsuspended", &["by"], "An account was welcomed again.").tells(SUSPENSION),
+    other("user.password.updated", &[], "An operator set a password.").tells(UPDATED),
     other("user.password.verified", &["matches"], "An operator had a password checked."),
     other("subject_token.created", &[], "A ticket for a token of the user was handed out."),
     other("token.exchanged", &["scope"], "A subject token was redeemed for an access token; a session began."),
     owner("user.signed_up", &["connection"], "An address that had no account was proved: an account was made."),
+    other(
+        "sign_in.code_sent",
+        &["connection", "to", "isLink", "isAgain", "isWithheld"],
+        "A code to sign in was asked for; withheld where nobody may sign in with it.",
+    ),
+    other(
+        "sign_in.code_checked",
+        &["connection", "identifier"],
+        "A code to sign in was shown and found right; it was not used.",
+    ),
+    other(
+        "sign_in.failed",
+        &["connection", "identifier", "reason"],
+        "A code or link to sign in was judged and found wrong.",
+    ),
+    other(
+        "sign_in.locked",
+        &["connection", "identifier"],
+        "That failure was one too many for the address, from that client.",
+    ),
+    other(
+        "sign_in.ticket_issued",
+        &["connection"],
+        "A code was right on a page of the application's: its browser may sign in once.",
+    ),
     owner("sign_in.succeeded", &["connection", "scope"], "The user signed in; a session began."),
     owner(
         "session.ended",
@@ -88,6 +140,18 @@ pub const ALL: &[Kind] = &[
         "message.given_up",
         &["template", "attempts", "reason"],
         "A message was not delivered within its life, or never can be.",
+    ),
+    owner("message.rate_limited", &["to"], "More messages were asked for than may be sent; once in ten minutes.")
+        .tells(&[HookEvent::MessageRateLimited]),
+    other("hook.created", &["id", "events"], "A webhook was registered."),
+    other("hook.updated", &["id", "fields"], "A webhook was changed."),
+    other("hook.signing_key.updated", &["id"], "A webhook got another signing key."),
+    other("hook.deleted", &["id"], "A webhook was deleted."),
+    other("hook.tested", &["id", "events"], "An operator had samples delivered."),
+    other(
+        "hook.given_up",
+        &["event", "attempts", "reason"],
+        "A webhook did not take an event in all its tries, or never can.",
     ),
     other("signing_key.rotated", &["kid", "signsFrom"], "A new key is to sign tokens, from that moment on."),
     other("signing_key.retired", &["kid"], "A key signs no longer."),

@@ -18,6 +18,7 @@ use crate::{
     app::App,
     domain::id::{ApplicationId, UserId},
     error::Result,
+    hooks::{self, Fact},
     storage::{Session, audit},
     web::{caller::Caller, client::Client},
 };
@@ -41,6 +42,8 @@ impl<'a> From<&'a Caller> for Actor<'a> {
 
 /// Writes an event. `data` is an object, or null for none.
 ///
+/// Webhooks that asked for it are told.
+///
 /// # Errors
 /// Failed when [`kinds::ALL`] does not list `kind`: an undocumented event is a mistake of ours, and the change does not happen.
 pub async fn write(
@@ -50,12 +53,24 @@ pub async fn write(
     actor: impl Into<Actor<'_>>,
     data: Value,
 ) -> Result<()> {
-    if kinds::find(kind).is_none() || !canonical::has_plain_numbers(&data) {
-        return Err(
-            anyhow::anyhow!("the audit event {kind} is not in audit::kinds, or has fractions in its data").into()
-        );
-    }
+    write_telling(app, session, kind, actor, data, Value::Null).await
+}
+
+/// The same for a fact of which webhooks are told members of their own (contract 6.4): `told` is an object, and is not in the log.
+pub async fn write_telling(
+    app: &App,
+    session: &mut Session,
+    kind: &'static str,
+    actor: impl Into<Actor<'_>>,
+    data: Value,
+    told: Value,
+) -> Result<()> {
+    let known = kinds::find(kind).filter(|_| canonical::has_plain_numbers(&data));
+    let known = known.ok_or_else(|| {
+        anyhow::anyhow!("the audit event {kind} is not in audit::kinds, or has fractions in its data")
+    })?;
     let Actor { user, application, client } = actor.into();
+    let data = members(data);
     let now = app.now();
     let id = event_id(app, now.0).to_string();
     let ip = client.and_then(Client::ip_text);
@@ -67,12 +82,18 @@ pub async fn write(
         application,
         ip: ip.as_deref(),
         request_id: client.map(|client| client.request_id.as_str()),
-        data: match data {
-            Value::Object(members) => members,
-            _ => Map::new(),
-        },
+        data: &data,
     };
-    Ok(audit::add(session, event).await?)
+    let mark = audit::add(session, event).await?;
+    let fact = Fact { events: known.told, user, application, client, data: &data, members: members(told) };
+    hooks::tell(app, session, &mark, &fact).await
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
 }
 
 /// UUID version 7: sorts by time.

@@ -2,32 +2,39 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, header::RETRY_AFTER};
 
-use super::SendError;
+use super::{SendError, network::NotAllowed};
 
 /// The most read of an answer, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// The client: no redirects (they would carry codes and credentials elsewhere), connections kept for a short while.
+/// The client for messages.
 pub(super) fn client() -> Result<Client, String> {
+    build(builder())
+}
+
+/// No redirects (they would carry codes and credentials elsewhere), connections kept for a short while.
+pub(super) fn builder() -> ClientBuilder {
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .pool_idle_timeout(Duration::from_secs(15))
         .user_agent(concat!("Countersign/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| format!("the HTTP client for messages cannot be made: {error:?}"))
+}
+
+pub(super) fn build(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| format!("the HTTP client for messages cannot be made: {error:?}"))
 }
 
 /// An answer, read as far as it is looked at.
-pub(super) struct Answer {
+pub struct Answer {
     /// The status.
-    pub(super) status: StatusCode,
+    pub status: StatusCode,
     /// The wait asked for, when it is given in seconds.
-    pub(super) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
     /// The first 64 KiB of the body.
-    pub(super) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// Sends a request; `name` says whom in errors. `timeout` covers connecting through the last byte of the answer.
@@ -52,14 +59,16 @@ pub(super) async fn exchange(request: RequestBuilder, name: &str, timeout: Durat
 
 /// Never the URL, which may hold a secret.
 fn explain(error: &reqwest::Error, name: &str, timeout: Duration) -> SendError {
-    let mut chain = std::iter::successors(std::error::Error::source(error), |error| (*error).source());
-    if error.is_timeout() {
+    let chain = std::iter::successors(std::error::Error::source(error), |error| (*error).source());
+    if let Some(reason) = chain.clone().find_map(|error| error.downcast_ref::<NotAllowed>()) {
+        SendError::Refused(format!("{name} is not called: {reason}"))
+    } else if error.is_timeout() {
         SendError::passing(format!("{name} did not answer within {} ms", timeout.as_millis()))
     } else if error.is_connect() {
-        let cause = chain.by_ref().last().map(ToString::to_string).unwrap_or_default();
+        let cause = chain.last().map(ToString::to_string).unwrap_or_default();
         SendError::passing(format!("{name} cannot be reached: {cause}"))
     } else {
-        let cause = chain.by_ref().last().map(ToString::to_string).unwrap_or_default();
+        let cause = chain.last().map(ToString::to_string).unwrap_or_default();
         SendError::passing(format!("the exchange with {name} broke off: {cause}"))
     }
 }

@@ -5,8 +5,10 @@
 mod hook;
 mod http;
 pub mod mailbox;
+mod network;
 mod smtp;
 mod twilio;
+pub mod webhook;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! `countersign dev`: everything to try the service, on this machine alone.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -105,6 +105,9 @@ fn configure(data: &Path, port: Option<u16>) -> anyhow::Result<Config> {
     config.server.public_url = None;
     // Only this machine asks, and its test suites ask fast.
     config.limits.unlimited_clients = vec![IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST))];
+    // Receivers under development listen on it, too.
+    config.webhooks.allowed_networks =
+        vec![IpNet::new(Ipv4Addr::LOCALHOST.into(), 8)?, IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))];
     if config.log.format == LogFormat::Auto {
         config.log.format = LogFormat::Human;
     }

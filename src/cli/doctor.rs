@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::{ConfigFile, output, serve};
 use crate::{
     app::keys as signing,
-    channels::Channels,
+    channels::{Channels, webhook::Webhooks},
     clock::{Clock, SystemClock},
     config::Config,
     crypto::{issuers::TrustedIssuers, master_key::MasterKey, sealer::Sealer},
     domain::time::Timestamp,
+    hooks::config::unseal,
     storage::{self, Db, PoolLimits},
     texts::Templates,
 };
@@ -136,6 +137,9 @@ async fn database(findings: &mut Findings, config: &Config, sealer: Option<&Seal
         Err(error) => return findings.add("database", Err(error.to_string())),
     }
     signing_keys(findings, &db, sealer).await;
+    if let Some(sealer) = sealer {
+        webhooks(findings, config, &db, sealer).await;
+    }
     db.close().await;
 }
 
@@ -160,6 +164,25 @@ async fn signing_keys(findings: &mut Findings, db: &Db, sealer: Option<&Sealer>)
             None => Ok(format!("{in_use} of {} are in use, and open with the master key", keys.len())),
         },
     );
+}
+
+/// Whether those that are registered can be read, and may be reached as their names resolve here and now.
+async fn webhooks(findings: &mut Findings, config: &Config, db: &Db, sealer: &Sealer) {
+    let list = async { Ok::<_, crate::error::Error>(storage::hooks::list(&mut db.read().await?, i64::MAX, 0).await?) };
+    let (hooks, way) = match (list.await, Webhooks::new(&config.webhooks.allowed_networks)) {
+        (Ok(hooks), Ok(way)) => (hooks, way),
+        (Err(error), _) => return findings.add("webhooks", Err(error.to_string())),
+        (_, Err(problem)) => return findings.add("webhooks", Err(problem)),
+    };
+    for hook in hooks.iter().filter(|hook| hook.enabled) {
+        let outcome = match unseal(sealer, hook) {
+            Ok((config, _)) => way.check(config.url.get()).await.map_err(|problem| {
+                format!("{problem}; change the webhook, or allow its network in webhooks.allowed_networks")
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        findings.add(format!("webhook {}", hook.id), outcome.map(|()| "it may be reached".to_owned()));
+    }
 }
 
 /// The database remembers moments that have been: a clock behind them is wrong.

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     error::Error,
     server::{Options, build_app},
+    storage,
 };
 
 /// The app without signing keys and channels, the database brought up to date: usable before the first start.
@@ -18,7 +19,18 @@ pub async fn app_with(mut config: Config, options: Options) -> anyhow::Result<Ap
     // Nobody waits for an answer here, and some work goes in large batches.
     config.database.timeout_ms = config.database.timeout_ms.max(60_000);
     let address = config.server.bind;
-    build_app(config, address, &mut Options { is_offline: true, ..options }).await
+    let key_file = config.keys.master_key_file.as_ref();
+    let has_master_key = options.master_key.is_some() || key_file.is_some_and(|file| file.exists());
+    let app = build_app(config, address, &mut Options { is_offline: true, ..options }).await?;
+    if !has_master_key {
+        let hooks = storage::hooks::count(&mut app.db.read().await?).await?;
+        anyhow::ensure!(
+            hooks == 0,
+            "keys.master_key_file: webhooks are to be told of changes, and what waits for them is sealed under the master key; \
+             write where the key is, such as master_key_file = \"countersign.key\" in [keys]"
+        );
+    }
+    Ok(app)
 }
 
 /// The same with the signing keys, for work that signs; sends nothing.

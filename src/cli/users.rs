@@ -13,9 +13,10 @@ use crate::{
     domain::{id::UserId, user::User},
     error::Result,
     management::users::{self as management, NewUser},
+    stepup::records::revoke_all,
     storage::{
         directory::{self, Filter},
-        records, sessions, users,
+        sessions, tokens, users,
     },
     web::json::{Kind, parse},
 };
@@ -174,12 +175,13 @@ async fn suspend(config: &ConfigFile, id: UserId, is_suspended: bool) -> anyhow:
     let mut session = app.db.write().await?;
     let found = users::set_suspended(&mut session, &id, is_suspended, now).await?;
     anyhow::ensure!(found == 1, "there is no user {id}");
+    let actor = Actor { user: Some(&id), application: None, client: None };
     if is_suspended {
-        records::revoke_all(&mut session, &id, now).await?;
+        revoke_all(&app, &mut session, actor).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if is_suspended { "user.suspended" } else { "user.unsuspended" };
-    let actor = Actor { user: Some(&id), application: None, client: None };
     audit::write(&app, &mut session, kind, actor, json!({ "by": "command line" })).await?;
     session.commit().await?;
     app.db.close().await;

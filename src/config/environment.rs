@@ -8,7 +8,7 @@ use config::{Value, ValueKind};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Keys that hold lists; their values are separated by commas.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 8] = [
     "trusted_proxies",
     "unlimited_clients",
     "allowed_calling_codes",
@@ -16,6 +16,7 @@ const LISTS: [&str; 7] = [
     "scopes",
     "algorithms",
     "older_master_key_files",
+    "allowed_networks",
 ];
 
 /// Every key the environment sets, as the path of the key and its value. Other variables of the prefix are no keys of ours.

@@ -10,11 +10,13 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+pub mod pages;
 mod retention;
 mod server;
 pub mod sign_in;
 pub mod sms;
 pub mod trusted_issuers;
+mod webhooks;
 
 use std::path::Path;
 
@@ -29,6 +31,7 @@ pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use retention::RetentionConfig;
 pub use server::ServerConfig;
+pub use webhooks::WebhooksConfig;
 
 /// Everything an operator may set. `countersign config example` prints it with meanings and defaults.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -44,6 +47,10 @@ pub struct Config {
     pub sms: sms::SmsConfig,
     /// What messages look like.
     pub messages: messages::MessagesConfig,
+    /// What hosted pages look like.
+    pub pages: pages::PagesConfig,
+    /// Webhooks.
+    pub webhooks: WebhooksConfig,
     /// Secrets of the service.
     pub keys: KeysConfig,
     /// What hashing a password costs.
@@ -106,6 +113,7 @@ impl Config {
         problems.extend(self.email.route().err().unwrap_or_default());
         problems.extend(self.sms.route().err().unwrap_or_default());
         problems.extend(self.messages.problems());
+        problems.extend(self.pages.problems());
         problems.extend(self.limits.problems());
         problems.extend(self.sign_in.problems());
         problems.extend(self.retention.problems());

@@ -1,5 +1,7 @@
 //! What is stored in place of a secret: digests of ids and tokens, and MACs of codes.
 
+use std::fmt::Write;
+
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -14,6 +16,16 @@ pub fn digest(bytes: &[u8]) -> [u8; 32] {
     // SHA-256 has 32 bytes, so the lengths always agree.
     out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
     out
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Where the record of this id is stored: the digest of the id.
@@ -68,18 +80,27 @@ impl CodeKey {
 /// Codes that are not stored but follow from an id and a key of the server's, so that the same one can be sent again.
 pub struct DerivedCodes {
     keys: Vec<hmac::Key>,
+    links: Vec<hmac::Key>,
 }
 
 impl DerivedCodes {
     /// Made from the master keys, the current one first.
     pub fn new(current: &MasterKey, older: &[MasterKey]) -> Result<Self> {
-        Ok(Self { keys: hmac_keys("countersign sign-in code v1", current, older)? })
+        let keys = hmac_keys("countersign sign-in code v1", current, older)?;
+        Ok(Self { keys, links: hmac_keys("countersign sign-in link v1", current, older)? })
     }
 
     /// The code of `id`: so many digits, each code equally likely.
     #[must_use]
     pub fn code(&self, id: &str, digits: u8) -> String {
         self.keys.first().map(|key| derived(key, id, digits)).unwrap_or_default()
+    }
+
+    /// The secret of the link that does what the code of `id` does: 43 characters, 256 bits.
+    #[must_use]
+    pub fn link(&self, id: &str) -> String {
+        let secret = |key| URL_SAFE_NO_PAD.encode(hmac::sign(key, id.as_bytes()));
+        self.links.first().map(secret).unwrap_or_default()
     }
 
     /// Whether `code` is that of `id`, also one that was sent before a change of master keys; in constant time.

@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod hasher;
+pub mod hook_signature;
 pub mod issuers;
 pub mod jws;
 pub mod master_key;

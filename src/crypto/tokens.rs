@@ -177,7 +177,8 @@ pub fn verify_hint(ring: &KeyRing, token: &str, issuers: &[String]) -> Result<Hi
         return Err(TokenProblem::Algorithm);
     }
     let keys = ring.keys();
-    let key = header.kid.as_deref().and_then(|kid| keys.public(kid, SigningAlgorithm::Rs256)).ok_or(TokenProblem::Key)?;
+    let key =
+        header.kid.as_deref().and_then(|kid| keys.public(kid, SigningAlgorithm::Rs256)).ok_or(TokenProblem::Key)?;
     let hint: Hint = jws::verify(token, key, Algorithm::RS256)?;
     if issuers.contains(&hint.iss) { Ok(hint) } else { Err(TokenProblem::Issuer) }
 }

@@ -77,6 +77,11 @@ text_id!(
     SessionId, 21
 );
 
+text_id!(
+    /// A webhook: 21 characters.
+    HookId, 21
+);
+
 /// A verification record's id as its owner holds it: a secret of 165 random bits (`security.md`: at least 128; contract D23).
 ///
 /// Only its SHA-256 is stored. `Debug` shows nothing of it.
@@ -161,7 +166,9 @@ mod tests {
     impl Random for Even {
         fn fill(&self, bytes: &mut [u8]) {
             static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
-            bytes.iter_mut().for_each(|byte| *byte = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            for byte in bytes {
+                *byte = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
         }
     }
 

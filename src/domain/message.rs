@@ -40,6 +40,10 @@ pub enum Template {
     BindNewIdentifier,
     /// A code asked for while adding a factor.
     BindMfa,
+    /// A code to sign in with.
+    SignIn,
+    /// A code to sign in with, and a link that does the same.
+    SignInLink,
     /// Notice: the password was changed.
     PasswordChanged,
     /// Notice to the previous address: the e-mail address was added, changed or removed.
@@ -54,6 +58,8 @@ impl Template {
         Self::UserPermissionValidation,
         Self::BindNewIdentifier,
         Self::BindMfa,
+        Self::SignIn,
+        Self::SignInLink,
         Self::PasswordChanged,
         Self::EmailChanged,
         Self::PhoneChanged,
@@ -66,6 +72,8 @@ impl Template {
             Self::UserPermissionValidation => "UserPermissionValidation",
             Self::BindNewIdentifier => "BindNewIdentifier",
             Self::BindMfa => "BindMfa",
+            Self::SignIn => "SignIn",
+            Self::SignInLink => "SignInLink",
             Self::PasswordChanged => "PasswordChanged",
             Self::EmailChanged => "EmailChanged",
             Self::PhoneChanged => "PhoneChanged",
@@ -81,7 +89,16 @@ impl Template {
     /// Whether the message is there to carry a code; the others are notices.
     #[must_use]
     pub const fn carries_code(self) -> bool {
-        matches!(self, Self::UserPermissionValidation | Self::BindNewIdentifier | Self::BindMfa)
+        matches!(
+            self,
+            Self::UserPermissionValidation | Self::BindNewIdentifier | Self::BindMfa | Self::SignIn | Self::SignInLink
+        )
+    }
+
+    /// Whether it carries a link, too.
+    #[must_use]
+    pub const fn carries_link(self) -> bool {
+        matches!(self, Self::SignInLink)
     }
 }
 

@@ -37,6 +37,16 @@ impl Method {
         }
     }
 
+    /// The kind of identifier it goes to, as the contract names it (1.2); `userId` for a method without one.
+    #[must_use]
+    pub const fn identifier(self) -> &'static str {
+        match self {
+            Self::Password => "userId",
+            Self::EmailCode => "email",
+            Self::PhoneCode => "phone",
+        }
+    }
+
     /// The method of that name.
     ///
     /// # Errors

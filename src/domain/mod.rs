@@ -4,6 +4,7 @@ pub mod application;
 pub mod blocklist;
 pub mod calling_codes;
 pub mod common_passwords;
+pub mod hook;
 pub mod id;
 pub mod identifier;
 pub mod message;

@@ -77,6 +77,7 @@ refusals! {
     CodeEmailMismatch 400 "verification_code.email_mismatch" "The code was sent to another e-mail address."
     CodeExpired 400 "verification_code.expired" "The code has expired; ask for a new one."
     CodeExceedMaxTry 400 "verification_code.exceed_max_try" "The code was tried too often; ask for a new one."
+    TooManySignIns 429 "sign_in.too_many_attempts" "Too many wrong codes for this address; try again later."
     CodeMismatch 400 "verification_code.code_mismatch" "The code is not right."
 
     // The account centre
@@ -109,6 +110,10 @@ refusals! {
     BlocklistSubaddressing 422 "session.email_blocklist.email_subaddressing_not_allowed" "Addresses with a plus sign are not accepted here."
     BlocklistEmail 422 "session.email_blocklist.email_not_allowed" "This e-mail address is not accepted here."
 
+    // Sessions
+    SessionNotFound 404 "oidc.session_not_found" "There is no such session, or it is over."
+    GrantNotFound 404 "oidc.invalid_grant" "There is no such grant."
+
     // Rows
     EntityNotFound 404 "entity.not_found" "There is no such thing, or no longer."
     EntityRelationNotFound 404 "entity.relation_foreign_key_not_found" "What this refers to does not exist."
@@ -116,6 +121,10 @@ refusals! {
     EntityValueTooLong 422 "entity.value_too_long" "A value is longer than it may be."
     UsernameCaseConflicts 409 "sign_in_experiences.username_policy_case_conflicts_exist" "Some usernames differ only in letter case; rename them first."
     ThirdPartyTokenExchange 422 "application.third_party_application_cannot_enable_token_exchange" "Third-party applications may not exchange tokens."
+    HookMissingEvents 400 "hook.missing_events" "A webhook needs at least one event."
+    HookAddressNotAllowed 422 "hook.address_not_allowed" "Webhooks do not go to this address: it is not public, and not in `webhooks.allowed_networks`."
+    HookRespondedWithError 422 "hook.endpoint_responded_with_error" "The webhook's endpoint did not answer with success; `data` has what it answered."
+    HookTestFailed 422 "hook.send_test_payload_failed" "The webhook's endpoint could not be reached, or did not answer in time."
 
     // Messages
     MessageCountryNotServed 422 "request.message_country_not_served" "Text messages are not sent to numbers of this country."

@@ -9,6 +9,7 @@ pub mod sweeping;
 use actix_web::web::Data;
 use tokio::{sync::watch, task::JoinSet};
 
+use self::delivery::Queue;
 use crate::{app::App, domain::message::Kind};
 
 /// Told `true` when the jobs are to end.
@@ -19,8 +20,9 @@ pub type Stop = watch::Receiver<bool>;
 pub async fn run(app: Data<App>, stop: Stop) {
     let mut jobs = JoinSet::new();
     for kind in Kind::ALL {
-        jobs.spawn(delivery::run(app.clone(), *kind, stop.clone()));
+        jobs.spawn(delivery::run(app.clone(), Queue::Messages(*kind), stop.clone()));
     }
+    jobs.spawn(delivery::run(app.clone(), Queue::Hooks, stop.clone()));
     jobs.spawn(rotation::run(app.clone(), stop.clone()));
     jobs.spawn(chain::run(app.clone(), stop.clone()));
     jobs.spawn(sweeping::run(app, stop));

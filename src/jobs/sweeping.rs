@@ -43,6 +43,8 @@ const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::AUTHORIZATION_CODES, |retention| retention.sign_in_hours),
     (sweeping::REFRESH_TOKENS, |retention| retention.sign_in_hours),
     (sweeping::SEEN_IDS, |_| 0),
+    (sweeping::RATES, |_| 0),
+    (sweeping::LOGIN_TICKETS, |retention| retention.sign_in_hours),
     (sweeping::SESSIONS, |retention| retention.sessions_hours),
     (sweeping::EXPIRED_SESSIONS, |retention| retention.sessions_hours),
 ];

@@ -3,6 +3,7 @@
 pub mod applications;
 mod audit_events;
 pub mod auth;
+mod hooks;
 mod sentinel;
 mod settings;
 mod subject_tokens;
@@ -33,5 +34,12 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(settings::sign_in_exp::update)
         .service(subject_tokens::create)
         .service(sentinel::delete)
-        .service(audit_events::list);
+        .service(audit_events::list)
+        .service(hooks::create)
+        .service(hooks::list)
+        .service(hooks::get)
+        .service(hooks::update)
+        .service(hooks::renew_signing_key)
+        .service(hooks::trial::test)
+        .service(hooks::delete);
 }

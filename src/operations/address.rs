@@ -74,12 +74,11 @@ impl AddressKind {
 
     /// Old facts die, the previous address is told (contract D12, D15); commits.
     pub async fn finish<O: Operation>(&self, app: &App, mut opened: Opened<O>, data: Value) -> Result<HttpResponse> {
-        let (user, now, caller) = (opened.user().clone(), opened.now(), opened.caller().clone());
+        let (user, caller) = (opened.user().clone(), opened.caller().clone());
         let (policy, own) = (caller.settings.sign_in_experience.session_policy, caller.session.as_ref());
-        fact_changed(&mut opened, &user.id, self.method, policy, own, now).await?;
+        fact_changed(app, &mut opened, (&caller).into(), self.method, policy, own).await?;
         post::notify(app, &mut opened, &user, self.notice, (self.of)(&user)).await?;
         opened.commit(app, data).await?;
-        app.outbox.notify_waiters();
         Ok(HttpResponse::NoContent().finish())
     }
 }

@@ -80,10 +80,9 @@ pub async fn update(
     let (user, now, caller) = (opened.user().clone(), opened.now(), opened.caller().clone());
     users::set_password(&mut opened, &user.id, &digest, PasswordAlgorithm::Argon2id.name(), now).await?;
     let (policy, own) = (caller.settings.sign_in_experience.session_policy, caller.session.as_ref());
-    fact_changed(&mut opened, &user.id, Method::Password, policy, own, now).await?;
+    fact_changed(&app, &mut opened, (&caller).into(), Method::Password, policy, own).await?;
     post::notify(&app, &mut opened, &user, Template::PasswordChanged, None).await?;
     opened.commit(&app, Value::Null).await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use crate::{
     app::App,
-    domain::{calling_codes, id::UserId, message::Kind, refusal::Code, time::Timestamp},
+    domain::{
+        calling_codes,
+        id::UserId,
+        message::Kind,
+        refusal::{Code, Refusal},
+        time::Timestamp,
+    },
     error::Result,
     storage::{
         Session,
@@ -24,6 +30,22 @@ pub fn require_served(app: &App, digits: &str) -> Result<()> {
 /// Counts that were made; needed to take them back.
 #[derive(Debug, Default)]
 pub struct Counted(Vec<Window>);
+
+/// A budget that is used up.
+#[derive(Debug)]
+pub struct UsedUp {
+    /// Whether it is one of what text messages cost a day.
+    pub is_daily: bool,
+    ends_at: Timestamp,
+}
+
+impl UsedUp {
+    /// `429 request.message_rate_limited`, with the time until the window is over.
+    #[must_use]
+    pub fn refusal(&self, now: Timestamp) -> Refusal {
+        Code::MessageRateLimited.refuse().retry_after(self.ends_at.since(now))
+    }
+}
 
 /// One limit: what is counted, in which span, up to how many.
 struct Budget {
@@ -48,10 +70,23 @@ pub async fn count(
     client: &str,
     now: Timestamp,
 ) -> Result<Counted> {
+    try_count(app, session, kind, to, Some(client), now).await?.map_err(|used_up| used_up.refusal(now).into())
+}
+
+/// The same, telling which budget is used up. Without a `client`, none is counted for one.
+pub async fn try_count(
+    app: &App,
+    session: &mut Session,
+    kind: Kind,
+    to: &str,
+    client: Option<&str>,
+    now: Timestamp,
+) -> Result<Result<Counted, UsedUp>> {
     let limits = &app.config.limits;
     let budget = |subject, span, most, name, is_alarming| Budget { subject, span, most, name, is_alarming };
-    let mut budgets = vec![budget(format!("client {client}"), HOUR, limits.sends_per_client, "client", false)];
-    budgets.extend(for_kind(app, kind, to));
+    let client =
+        client.map(|client| budget(format!("client {client}"), HOUR, limits.sends_per_client, "client", false));
+    let mut budgets: Vec<Budget> = client.into_iter().chain(for_kind(app, kind, to)).collect();
     budgets.push(budget("all".to_owned(), HOUR, limits.sends_in_all, "all", true));
     count_all(session, &budgets, now).await
 }
@@ -77,14 +112,11 @@ pub async fn may_text_notice(
         is_alarming: false,
     };
     let budgets: Vec<Budget> = std::iter::once(own).chain(for_kind(app, Kind::Sms, to)).collect();
-    match count_all(session, &budgets, now).await {
-        Ok(_) => Ok(true),
-        Err(crate::error::Error::Refused(_)) => {
-            tracing::warn!("a notice was not sent as a text message: too many were");
-            Ok(false)
-        }
-        Err(error) => Err(error),
+    let is_sent = count_all(session, &budgets, now).await?.is_ok();
+    if !is_sent {
+        tracing::warn!("a notice was not sent as a text message: too many were");
     }
+    Ok(is_sent)
 }
 
 /// The message was not sent.
@@ -117,14 +149,14 @@ fn for_kind(app: &App, kind: Kind, to: &str) -> Vec<Budget> {
 
 /// Counts in every budget, or in none. In one order for all, so that two transactions never wait for each other; the row that the
 /// most have in common comes last.
-async fn count_all(session: &mut Session, budgets: &[Budget], now: Timestamp) -> Result<Counted> {
+async fn count_all(session: &mut Session, budgets: &[Budget], now: Timestamp) -> Result<Result<Counted, UsedUp>> {
     let mut counted = Counted::default();
     for budget in budgets.iter().filter(|budget| budget.most > 0) {
         let window = window(&budget.subject, budget.span, now);
         let Some(sent) = rows::count_in(session, &window, budget.most).await? else {
             take_back(session, &counted).await?;
             metrics::counter!("countersign_sends_refused_total", "budget" => budget.name).increment(1);
-            return Err(Code::MessageRateLimited.refuse().retry_after(window.ends_at.since(now)).into());
+            return Ok(Err(UsedUp { is_daily: budget.span == DAY, ends_at: window.ends_at }));
         };
         // One message of each window is the last: whoever sends it tells, on whichever node.
         if sent == budget.most && budget.is_alarming {
@@ -139,7 +171,7 @@ async fn count_all(session: &mut Session, budgets: &[Budget], now: Timestamp) ->
         }
         counted.0.push(window);
     }
-    Ok(counted)
+    Ok(Ok(counted))
 }
 
 /// The window of `now`: hours and days of UTC.

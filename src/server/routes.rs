@@ -24,5 +24,17 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .service(scope::scope("/api").wrap(from_fn(authorize)).configure(management::routes));
 }
 
-/// Paths that are not in the OpenAPI document.
-pub const UNDOCUMENTED: &[(&str, &[Method])] = &[("/mailbox", &[Method::GET])];
+/// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects.
+pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
+    ("/mailbox", &[Method::GET]),
+    ("/authorize", &[Method::GET, Method::POST]),
+    ("/oidc/auth", &[Method::GET, Method::POST]),
+    ("/passwordless/verify_redirect", &[Method::GET, Method::POST]),
+    ("/passwordless/verify-redirect", &[Method::GET, Method::POST]),
+    ("/sign-in", &[Method::GET]),
+    ("/sign-in/identifier", &[Method::POST]),
+    ("/sign-in/code", &[Method::POST]),
+    ("/sign-in/again", &[Method::POST]),
+    ("/sign-in/continue", &[Method::POST]),
+    ("/sign-in/cancel", &[Method::POST]),
+];

@@ -26,7 +26,7 @@ use utoipa_actix_web::AppExt;
 use super::{openapi, patient::Patient, routes};
 use crate::{
     app::{App, Parts, Urls, keys},
-    channels::{Channels, mailbox::Mailbox},
+    channels::{Channels, mailbox::Mailbox, webhook::Webhooks},
     clock::{Clock, WatchedClock},
     config::Config,
     crypto::{
@@ -147,6 +147,8 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         None if options.is_offline => Channels::default(),
         None => Channels::from_config(&config.email, &config.sms).map_err(|problems| listed(&problems))?,
     };
+    let webhooks =
+        Webhooks::new(&config.webhooks.allowed_networks).map_err(|problem| listed(std::slice::from_ref(&problem)))?;
     let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let urls = Urls::new(&public_url);
     anyhow::ensure!(
@@ -166,6 +168,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         sign_in_codes,
         successors,
         channels,
+        webhooks,
         templates,
         config,
     };

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     app::App,
     crypto::digest::digest,
-    domain::{application::ApplicationType, id::ApplicationId},
+    domain::id::ApplicationId,
     storage::applications::{self, Application},
     web::oauth::OauthError,
 };
@@ -50,8 +50,7 @@ impl Credentials {
             let hash = digest(secret.expose_secret().as_bytes());
             applications::has_secret(&mut session, &self.id, &hash, app.now()).await?
         } else {
-            let types = ApplicationType::PUBLIC.map(ApplicationType::name);
-            applications::is_public(&mut session, &self.id, types).await?
+            applications::is_public(&mut session, &self.id).await?
         };
         if !is_proved {
             return Err(wrong());

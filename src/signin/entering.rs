@@ -117,19 +117,32 @@ pub fn proof_of(connection: Connection, now: Timestamp) -> Proof {
     }
 }
 
-/// Opens a session, with its audit event.
+/// How long a browser stays signed in.
+#[must_use]
+pub fn browser_life(app: &App) -> Duration {
+    days(app.config.sign_in.session_days)
+}
+
+/// How long a link that was mailed works.
+#[must_use]
+pub fn link_life(app: &App) -> Duration {
+    Duration::from_secs(u64::from(app.config.sign_in.email.code_seconds))
+}
+
+fn days(number: u32) -> Duration {
+    Duration::from_secs(24 * 3600 * u64::from(number))
+}
+
+/// Opens a session; one in an application with its audit event. A browser's own is never opened alone.
 pub async fn open(app: &App, session: &mut Session, entry: Entry<'_>) -> Result<SessionId> {
     let id = SessionId::random(&*app.random);
     let now = app.now();
     let ip = entry.client.ip_text();
-    let life = Duration::from_secs(
-        24 * 3600
-            * u64::from(match entry.application {
-                // As long as a refresh token may keep it alive; each refresh moves it on.
-                Some(_) => app.config.sign_in.refresh_days,
-                None => app.config.sign_in.session_days,
-            }),
-    );
+    let life = match entry.application {
+        // As long as a refresh token may keep it alive; each refresh moves it on.
+        Some(_) => days(app.config.sign_in.refresh_days),
+        None => browser_life(app),
+    };
     let new = NewSession {
         id: &id,
         user: entry.user,
@@ -144,11 +157,8 @@ pub async fn open(app: &App, session: &mut Session, entry: Entry<'_>) -> Result<
         expires_at: Some(now.plus(life)),
     };
     sessions::add(session, new).await?;
-    let actor = Actor {
-        user: Some(entry.user),
-        application: entry.application.map(|application| &application.id),
-        client: Some(entry.client),
-    };
+    let Some(application) = entry.application else { return Ok(id) };
+    let actor = Actor { user: Some(entry.user), application: Some(&application.id), client: Some(entry.client) };
     let data = json!({ "connection": entry.proof.connection, "scope": entry.scope });
     audit::write(app, session, "sign_in.succeeded", actor, data).await?;
     Ok(id)

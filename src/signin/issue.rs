@@ -63,6 +63,17 @@ pub fn known_scopes(asked: &str) -> String {
     known.join(" ")
 }
 
+/// What an access token is to be for beside ours: `Some(None)` for ours alone, `None` where there is no such audience.
+#[must_use]
+pub fn audience<'a>(app: &App, asked: Option<&'a str>) -> Option<Option<&'a str>> {
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Some(None) };
+    let [root, _] = &app.urls.issuers;
+    if asked == app.urls.account_audience || asked.strip_suffix("userinfo") == Some(root) {
+        return Some(None);
+    }
+    app.config.sign_in.audiences.iter().any(|known| known == asked).then_some(Some(asked))
+}
+
 /// What tokens are issued for: one user's session in one application.
 #[derive(Clone, Copy)]
 pub struct Granted<'a> {

@@ -2,13 +2,19 @@
 
 pub mod browser;
 pub mod clients;
+pub mod codes;
 mod discovery;
 pub mod entering;
+mod forwarded;
 mod grants;
+pub mod hosted;
 pub mod issue;
+pub mod limits;
 mod logout;
+mod passwordless;
 pub mod redirecting;
 mod revocation;
+pub mod tickets;
 mod token;
 mod userinfo;
 
@@ -33,5 +39,7 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(logout::oidc_post)
         .service(logout::session_end_get)
         .service(logout::session_end_post)
-        .service(logout::v2_get);
+        .service(logout::v2_get)
+        .configure(hosted::routes)
+        .configure(passwordless::routes);
 }

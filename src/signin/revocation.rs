@@ -22,7 +22,8 @@ use crate::{
     error::{Error, Result},
     storage::{refresh_tokens, sessions},
     web::{
-        caller, client::Client,
+        caller,
+        client::Client,
         fields, json,
         oauth::{OauthError, TokenRefused},
     },
@@ -120,7 +121,11 @@ async fn find(app: &App, token: &str, application: &ApplicationId) -> Result<Fou
     let stored = refresh_tokens::find(&mut app.db.read().await?, &digest(token.as_bytes())).await?;
     if let Some(stored) = stored {
         let is_own = stored.application_id == *application;
-        return Ok(if is_own { Found::Of { user: stored.user_id, session: stored.session_id } } else { Found::Nothing });
+        return Ok(if is_own {
+            Found::Of { user: stored.user_id, session: stored.session_id }
+        } else {
+            Found::Nothing
+        });
     }
     let [one, other] = app.urls.management_audiences.clone();
     let audiences = [app.urls.account_audience.clone(), one, other];

@@ -9,13 +9,13 @@ use actix_web::{
 
 use super::{
     clients::Credentials,
+    forwarded,
     grants::{self, Granting, TokenAnswer, TokenRequest},
 };
 use crate::{
     app::App,
     error::Result,
     web::{
-        client::Client,
         json,
         oauth::{OauthError, TokenRefused},
     },
@@ -67,9 +67,10 @@ async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str)
         return Err(OauthError::repeated());
     }
     let mut asked: TokenRequest = json::parse(&body, kind)?;
+    let shows_secret = asked.client_secret.is_some() || request.headers().contains_key(header::AUTHORIZATION);
     let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
     let application = credentials.authenticate(app).await?;
-    let client = Client::of(request);
+    let client = forwarded::client(request, &application, shows_secret).0;
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let granting = Granting { app, application: &application, issuer, client: &client, user_agent, jkt: None };
     grants::grant(&asked, &granting).await

@@ -9,7 +9,13 @@ use actix_web::{
 use serde_json::{Map, Value};
 
 use super::issue;
-use crate::{app::App, domain::refusal::Code, error::{Error, Result}, refusals, web::caller};
+use crate::{
+    app::App,
+    domain::refusal::Code,
+    error::{Error, Result},
+    refusals,
+    web::caller,
+};
 
 /// What the token's scopes let be known of its user.
 #[derive(utoipa::ToSchema)]
@@ -81,7 +87,8 @@ async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
 /// `401` (contract `auth0.md` 2.5), though RFC 6750 would rather have 403.
 fn without_openid() -> HttpResponse {
     let mut answer = Error::from(Code::Unauthorized).error_response();
-    let challenge = HeaderValue::from_static(r#"Bearer realm="countersign", error="insufficient_scope", scope="openid""#);
+    let challenge =
+        HeaderValue::from_static(r#"Bearer realm="countersign", error="insufficient_scope", scope="openid""#);
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     answer
 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{guesses, records::Fresh, sends};
+use super::{
+    guesses::{self, Failed},
+    records::Fresh,
+    sends,
+};
 use crate::{
     app::App,
     audit,
@@ -17,7 +21,7 @@ use crate::{
         refusal::Code,
         time::Timestamp,
     },
-    error::Result,
+    error::{Error, Result},
     post::{
         self,
         budgets::{self, Counted},
@@ -47,6 +51,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// As the contract writes it: phones without the plus sign.
+    pub(super) fn given(&self) -> &str {
+        self.to.trim_start_matches('+')
+    }
+
     fn kind(&self) -> Kind {
         if self.method == Method::PhoneCode { Kind::Sms } else { Kind::Email }
     }
@@ -55,6 +64,22 @@ impl Target {
 /// Sends a code and stores the record it can verify. Waits for the channel's answer: when it refuses there is no record, and nothing
 /// was counted.
 pub async fn send(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    purpose: Purpose,
+    languages: &Languages,
+) -> Result<Fresh> {
+    let sent = try_send(app, caller, target, purpose, languages).await;
+    if let Err(Error::Refused(refusal)) = &sent
+        && refusal.code == Code::MessageRateLimited
+    {
+        sends::tell_limited(app, caller, target).await?;
+    }
+    sent
+}
+
+async fn try_send(
     app: &App,
     caller: &Caller,
     target: &Target,
@@ -87,7 +112,7 @@ pub async fn send(
     };
     records::add(&mut session, row).await?;
     let useless_at = record.created_at.plus(life_of_both);
-    post::store(app, &mut session, &message, &caller.user.id, useless_at, true).await?;
+    post::store(app, &mut session, &message, Some(&caller.user.id), useless_at, true).await?;
     let client = caller.client.network_text();
     let counted = budgets::count(app, &mut session, target.kind(), &target.key, &client, record.created_at).await?;
     let data = json!({ "method": target.method.name(), "purpose": purpose.name(), "to": target.masked });
@@ -152,8 +177,12 @@ fn compose(
     );
     let kind = target.kind();
     let user = &caller.user;
-    let values =
-        Values { code: Some(code), minutes: life.as_secs().div_ceil(60), user: user.name.as_deref(), time: None };
+    let values = Values {
+        code: Some(code),
+        minutes: life.as_secs().div_ceil(60),
+        user: user.name.as_deref(),
+        ..Values::default()
+    };
     let is_email = kind == Kind::Email;
     let about_user = json!({
         "id": user.id, "avatar": user.avatar, "name": user.name, "primaryEmail": user.primary_email,
@@ -192,7 +221,8 @@ pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, c
     match verdict {
         Err(Code::CodeNotFound) => Err(Code::CodeNotFound.into()),
         Err(reason) => {
-            let refusal = guesses::count_failure(app, &mut session, caller, target.method, guard, reason).await?;
+            let failed = Failed { reason, address: Some(target.given()) };
+            let refusal = guesses::count_failure(app, &mut session, caller, target.method, guard, failed).await?;
             session.commit().await?;
             Err(refusal.into())
         }

@@ -100,7 +100,8 @@ impl Guess {
         let mut session = app.db.write().await?;
         let guard = hold(&mut session, &caller.user.id, self.method, now).await?;
         rows::set_failed(&mut session, &self.id).await?;
-        let refusal = after_failure(app, &mut session, caller, self.method, guard, otherwise).await?;
+        let failed = Failed { reason: otherwise, address: None };
+        let refusal = after_failure(app, &mut session, caller, self.method, guard, failed).await?;
         session.commit().await?;
         Ok(refusal)
     }
@@ -118,6 +119,14 @@ pub async fn admit(session: &mut Session, user: &UserId, method: Method, now: Ti
     }
 }
 
+/// A guess that was wrong.
+pub struct Failed<'a> {
+    /// What to answer, unless it was one too many.
+    pub reason: Code,
+    /// The address whose code it was, for methods that have one.
+    pub address: Option<&'a str>,
+}
+
 /// A guess that was judged wrong in this transaction: counts it, audits, locks if it was one too many.
 pub async fn count_failure(
     app: &App,
@@ -125,11 +134,11 @@ pub async fn count_failure(
     caller: &Caller,
     method: Method,
     guard: Guard,
-    otherwise: Code,
+    failed: Failed<'_>,
 ) -> Result<Refusal> {
     let id = random_text(&*app.random, 21);
     rows::add_failed(session, &id, &caller.user.id, method.name(), app.now()).await?;
-    after_failure(app, session, caller, method, guard, otherwise).await
+    after_failure(app, session, caller, method, guard, failed).await
 }
 
 /// A guess was right in this transaction.
@@ -146,11 +155,12 @@ async fn after_failure(
     caller: &Caller,
     method: Method,
     guard: Guard,
-    otherwise: Code,
+    failed: Failed<'_>,
 ) -> Result<Refusal> {
     let now = app.now();
     let user = &caller.user.id;
     let policy = caller.settings.sign_in_experience.sentinel_policy;
+    let Failed { reason: otherwise, address } = failed;
     let failed = rows::count_failed(session, user, method.name(), window(now)).await?;
     let is_one_too_many = failed >= i64::from(policy.max_attempts);
     let until = is_one_too_many.then(|| now.plus(lock_length(policy, guard.locks)));
@@ -158,13 +168,15 @@ async fn after_failure(
     let is_disabled = guard.failures_in_a_row + 1 >= MOST_IN_A_ROW;
     let data = json!({ "method": method.name(), "reason": otherwise.code() });
     audit::write(app, session, "verification.failed", caller, data).await?;
+    let locked_out = json!({ "type": method.identifier(), "value": address.unwrap_or(user.as_str()) });
     if is_disabled {
-        audit::write(app, session, "verification.disabled", caller, json!({ "method": method.name() })).await?;
+        let data = json!({ "method": method.name() });
+        audit::write_telling(app, session, "verification.disabled", caller, data, locked_out).await?;
         return Ok(disabled(method));
     }
     let Some(until) = until else { return Ok(otherwise.refuse()) };
     let data = json!({ "method": method.name(), "lockedUntil": until.to_iso() });
-    audit::write(app, session, "verification.locked", caller, data).await?;
+    audit::write_telling(app, session, "verification.locked", caller, data, locked_out).await?;
     Ok(locked(method, until, now))
 }
 

@@ -4,4 +4,4 @@ pub mod challenges;
 pub mod gate;
 pub mod guesses;
 pub mod records;
-mod sends;
+pub mod sends;

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     app::App,
+    audit::{self, Actor},
     crypto::digest::record_key,
     domain::{
-        id::{RecordId, RecordKey, SessionId, UserId},
+        id::{RecordId, RecordKey, SessionId},
         method::Method,
         settings::SessionPolicy,
         time::Timestamp,
@@ -23,18 +25,32 @@ pub const LIFE: Duration = Duration::from_secs(600);
 /// The fact a method rests on has changed: records that rest on it die, the user's sessions but `own` end where the policy says so, and
 /// a method that was locked is bound anew (contract D12, `security.md`: disabled until re-bound). Runs in the transaction of the change.
 pub async fn fact_changed(
+    app: &App,
     session: &mut Session,
-    user: &UserId,
+    actor: Actor<'_>,
     method: Method,
     policy: SessionPolicy,
     own: Option<&SessionId>,
-    now: Timestamp,
 ) -> Result<()> {
-    rows::revoke_resting_on(session, user, method.name(), now).await?;
+    let Some(user) = actor.user else { return Ok(()) };
+    let now = app.now();
+    let records = rows::revoke_resting_on(session, user, method.name(), now).await?;
+    tell_revoked(app, session, actor, json!({ "method": method.name(), "records": records }), records).await?;
     if policy.ends_on(method) {
         sessions::end_all(session, user, own, now).await?;
     }
     Ok(guesses::unlock(session, user, method.name()).await?)
+}
+
+/// The user is no longer welcome: every living record dies. Runs in the transaction of the change.
+pub async fn revoke_all(app: &App, session: &mut Session, actor: Actor<'_>) -> Result<()> {
+    let Some(user) = actor.user else { return Ok(()) };
+    let records = rows::revoke_all(session, user, app.now()).await?;
+    tell_revoked(app, session, actor, json!({ "records": records }), records).await
+}
+
+async fn tell_revoked(app: &App, session: &mut Session, actor: Actor<'_>, data: Value, records: u64) -> Result<()> {
+    if records == 0 { Ok(()) } else { audit::write(app, session, "verification.revoked", actor, data).await }
 }
 
 /// A record that is about to be stored.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::Session;
+use super::{Session, Texts};
 use crate::domain::{
     application::{ApplicationType, ClientSettings, GrantType},
     id::ApplicationId,
@@ -61,6 +61,12 @@ impl Application {
     #[must_use]
     pub fn has_redirect_uri(&self, uri: &str) -> bool {
         self.lists("redirectUris", uri)
+    }
+
+    /// Where users go when a request does not say.
+    #[must_use]
+    pub fn first_redirect_uri(&self) -> Option<&str> {
+        self.oidc_client_metadata.get("redirectUris").and_then(Value::as_array)?.first()?.as_str()
     }
 
     /// The same for where users go after signing out.
@@ -162,11 +168,17 @@ pub async fn add_secret(
     session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
 }
 
-/// Whether there is an application with that id that keeps no secret, being of one of these types.
-pub async fn is_public(session: &mut Session, id: &ApplicationId, types: [&str; 2]) -> sqlx::Result<bool> {
-    let sql = "select count(*) from applications where id = $1 and type in ($2, $3)";
-    let [one, other] = types;
-    Ok(session.fetch_value::<i64>(sql, (id, one, other)).await? > 0)
+/// Whether there is an application with that id that keeps no secret.
+pub async fn is_public(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
+    // The condition is that of an index (migration 0007), in which those that keep one are as little found as those that do not exist.
+    // SQLite would rather go by the primary key, and look at the row.
+    const TEXTS: Texts = Texts {
+        sqlite: "select count(*) from applications indexed by applications_public
+                 where id = $1 and type in ('Native', 'SPA')",
+        postgres: "select count(*) from applications where id = $1 and type in ('Native', 'SPA')",
+    };
+    let sql = TEXTS.of(session);
+    Ok(session.fetch_value::<i64>(sql, (id,)).await? > 0)
 }
 
 /// Whether that digest is one of the application's living secrets.

@@ -26,15 +26,16 @@ pub struct Event<'a> {
     /// The request that caused it.
     pub request_id: Option<&'a str>,
     /// What else is worth knowing; no secrets, addresses masked.
-    pub data: Map<String, Value>,
+    pub data: &'a Map<String, Value>,
 }
 
-/// Adds an event, in the transaction of the change it tells of.
-pub async fn add(session: &mut Session, event: Event<'_>) -> sqlx::Result<()> {
+/// Adds an event, in the transaction of the change it tells of. Gives the mark of the webhooks as it is then.
+pub async fn add(session: &mut Session, event: Event<'_>) -> sqlx::Result<String> {
     let sql = "insert into audit_events (id, at, type, user_id, application_id, ip, request_id, data)
-               values ($1, $2, $3, $4, $5, $6, $7, $8)";
+               values ($1, $2, $3, $4, $5, $6, $7, $8)
+               returning coalesce((select hooks_mark from settings where id = 'default'), '')";
     let Event { id, at, kind, user, application, ip, request_id, data } = event;
-    session.execute(sql, (id, at, kind, user, application, ip, request_id, Json(data))).await.map(drop)
+    session.fetch_value(sql, (id, at, kind, user, application, ip, request_id, Json(data))).await
 }
 
 /// When the newest event was.

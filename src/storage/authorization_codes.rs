@@ -72,7 +72,8 @@ pub async fn find(session: &mut Session, hash: &[u8]) -> sqlx::Result<Option<Aut
 
 /// Uses a code, once; false when there is none, it was used before, or is too old.
 pub async fn spend(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<bool> {
-    let sql = "update authorization_codes set used_at = $2 where code_hash = $1 and used_at is null and expires_at > $2";
+    let sql =
+        "update authorization_codes set used_at = $2 where code_hash = $1 and used_at is null and expires_at > $2";
     Ok(session.execute(sql, (hash, now)).await? == 1)
 }
 

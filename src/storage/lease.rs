@@ -1,13 +1,16 @@
 //! A connection out of the pool, for a statement or a transaction, and how it is given back.
 //!
-//! The driver gives a connection back after asking the server whether it is well, and waits for the answer without end; it takes one
-//! back whose `begin` was cut off halfway, or whose transaction the database ended by itself. So giving back is ours: whatever is
-//! in doubt is closed, and nothing is waited for without end.
+//! The driver gives a connection back after asking the server whether it is well, and waits for the answer without end. Its own
+//! transactions lose count when their `begin` was cut off halfway (PostgreSQL), or when the database ended one by itself (SQLite).
+//! So beginning, ending and giving back are ours: whatever is in doubt is closed, and nothing is waited for without end.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use sqlx::{Database, Postgres, Sqlite, pool::PoolConnection, postgres::PgConnection, sqlite::SqliteConnection};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// What the database gets beyond its own limit to say itself that time is up: then the connection is still good.
 const GRACE: Duration = Duration::from_secs(1);
@@ -29,23 +32,10 @@ impl Plain for Sqlite {
         sqlx::raw_sql(sql).execute(connection).await.map(drop)
     }
 
-    /// After a full disk, say, SQLite has ended the transaction by itself, and the driver does not know.
+    /// SQLite may have ended the transaction by itself, as it does when the disk is full; then `rollback` will fail.
     fn survives(error: &sqlx::Error) -> bool {
-        match error {
-            sqlx::Error::RowNotFound => true,
-            sqlx::Error::Database(error) => {
-                !matches!(error.kind(), sqlx::error::ErrorKind::Other) || is_refusal(&**error)
-            }
-            _ => false,
-        }
+        matches!(error, sqlx::Error::RowNotFound | sqlx::Error::Database(_))
     }
-}
-
-/// A trigger said no, or somebody else holds the file.
-fn is_refusal(error: &dyn sqlx::error::DatabaseError) -> bool {
-    // The low byte is the primary code: 5 busy, 19 constraint (which a trigger raises, too).
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 19))
 }
 
 impl Plain for Postgres {
@@ -74,6 +64,8 @@ pub struct Lease<D: Plain> {
     /// A statement failed: PostgreSQL answers a `commit` after that with success, and has undone everything.
     has_failed: bool,
     is_broken: bool,
+    /// Who is to be woken once the transaction is committed.
+    sleeper: Option<Arc<Notify>>,
 }
 
 /// When to stop waiting for the database.
@@ -94,7 +86,15 @@ impl Patience {
 impl<D: Plain> Lease<D> {
     /// Of a connection whose statements may each take as long as `limit`, and its transaction, too.
     pub fn new(connection: PoolConnection<D>, limit: Option<Duration>) -> Self {
-        Self { connection: Some(connection), limit, until: None, is_open: false, has_failed: false, is_broken: false }
+        Self {
+            connection: Some(connection),
+            limit,
+            until: None,
+            is_open: false,
+            has_failed: false,
+            is_broken: false,
+            sleeper: None,
+        }
     }
 
     /// The connection.
@@ -124,6 +124,11 @@ impl<D: Plain> Lease<D> {
         self.run(sql).await
     }
 
+    /// Wakes those who wait on `sleeper` once the transaction is committed.
+    pub fn wake_on_commit(&mut self, sleeper: &Arc<Notify>) {
+        self.sleeper = Some(Arc::clone(sleeper));
+    }
+
     /// Ends the transaction.
     pub async fn commit(&mut self) -> sqlx::Result<()> {
         if self.is_open {
@@ -134,6 +139,9 @@ impl<D: Plain> Lease<D> {
             }
             self.run("commit").await?;
             self.is_open = false;
+            if let Some(sleeper) = self.sleeper.take() {
+                sleeper.notify_waiters();
+            }
         }
         Ok(())
     }

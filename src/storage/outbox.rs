@@ -1,4 +1,4 @@
-//! Messages that wait for a channel.
+//! What waits to be handed over: messages to people, and what webhooks are told.
 
 use super::{Session, Texts};
 use crate::domain::{id::UserId, time::Timestamp};
@@ -7,12 +7,12 @@ use crate::domain::{id::UserId, time::Timestamp};
 pub struct NewMessage<'a> {
     /// Its id.
     pub id: &'a str,
-    /// `email` or `sms`.
+    /// Which queue: `email`, `sms` or `hook`.
     pub kind: &'static str,
-    /// The template's name.
+    /// The template's name, or the event's.
     pub template: &'static str,
-    /// Whom it concerns.
-    pub user: &'a UserId,
+    /// Whom it concerns, where that is known.
+    pub user: Option<&'a UserId>,
     /// Recipient and body, sealed.
     pub sealed: &'a [u8],
     /// Creation.
@@ -21,15 +21,19 @@ pub struct NewMessage<'a> {
     pub next_attempt_at: Timestamp,
     /// When it is no longer worth sending.
     pub expires_at: Timestamp,
+    /// Set for a message that nobody is to get.
+    pub given_up_at: Option<Timestamp>,
 }
 
 /// Adds a message.
 pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result<()> {
     let sql =
-        "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at)
-               values ($1, $2, $3, $4, $5, 0, $6, $7, $8)";
-    let NewMessage { id, kind, template, user, sealed, now, next_attempt_at, expires_at } = message;
-    session.execute(sql, (id, kind, template, user, sealed, now, next_attempt_at, expires_at)).await.map(drop)
+        "insert into outbox (id, kind, template, user_id, sealed, attempts, created_at, next_attempt_at, expires_at,
+                 given_up_at)
+               values ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)";
+    let NewMessage { id, kind, template, user, sealed, now, next_attempt_at, expires_at, given_up_at } = message;
+    let params = (id, kind, template, user, sealed, now, next_attempt_at, expires_at, given_up_at);
+    session.execute(sql, params).await.map(drop)
 }
 
 /// A message that is due.
@@ -37,7 +41,7 @@ pub async fn add(session: &mut Session, message: NewMessage<'_>) -> sqlx::Result
 pub struct Due {
     /// Its id.
     pub id: String,
-    /// The template's name.
+    /// The template's name, or the event's.
     pub template: String,
     /// Whom it concerns.
     pub user_id: Option<UserId>,
@@ -45,6 +49,8 @@ pub struct Due {
     pub sealed: Vec<u8>,
     /// Tries so far, this one included. Whoever stored the message made the try before the first.
     pub attempts: i64,
+    /// Tries that failed before this one.
+    pub failures: i64,
     /// When it is no longer worth sending.
     pub expires_at: Timestamp,
 }
@@ -62,12 +68,12 @@ pub async fn claim(
                  where id = (select id from outbox
                              where kind = $3 and delivered_at is null and given_up_at is null and next_attempt_at <= $1
                              order by next_attempt_at limit 1)
-                 returning id, template, user_id, sealed, attempts, expires_at",
+                 returning id, template, user_id, sealed, attempts, failures, expires_at",
         postgres: "update outbox set next_attempt_at = $2, attempts = attempts + 1
                    where id = (select id from outbox
                                where kind = $3 and delivered_at is null and given_up_at is null and next_attempt_at <= $1
                                order by next_attempt_at limit 1 for update skip locked)
-                   returning id, template, user_id, sealed, attempts, expires_at",
+                   returning id, template, user_id, sealed, attempts, failures, expires_at",
     };
     let sql = TEXTS.of(session);
     session.fetch_optional(sql, (now, lease_end, kind)).await
@@ -88,9 +94,9 @@ pub async fn set_given_up(session: &mut Session, id: &str, attempts: i64, now: T
     Ok(session.execute(sql, (id, attempts, now, Vec::<u8>::new())).await? == 1)
 }
 
-/// To be tried again.
+/// The try failed; to be tried again.
 pub async fn set_next_attempt(session: &mut Session, id: &str, attempts: i64, at: Timestamp) -> sqlx::Result<bool> {
-    let sql = "update outbox set next_attempt_at = $3
+    let sql = "update outbox set next_attempt_at = $3, failures = failures + 1
                where id = $1 and attempts = $2 and delivered_at is null and given_up_at is null";
     Ok(session.execute(sql, (id, attempts, at)).await? == 1)
 }

@@ -40,7 +40,12 @@ macro_rules! sealed {
 }
 
 /// All of them: table, text column with the row's key, column.
-pub const ALL: &[SealedColumn] = &[sealed!("signing_keys", "kid", "private_key"), sealed!("outbox", "id", "sealed")];
+pub const ALL: &[SealedColumn] = &[
+    sealed!("signing_keys", "kid", "private_key"),
+    sealed!("outbox", "id", "sealed"),
+    sealed!("hooks", "id", "config"),
+    sealed!("hooks", "id", "signing_key"),
+];
 
 /// A sealed value.
 #[derive(Debug, sqlx::FromRow)]

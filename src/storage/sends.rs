@@ -10,6 +10,13 @@ pub async fn hold(session: &mut Session, subject: &str, now: Timestamp) -> sqlx:
     session.execute(sql, (subject, now)).await.map(drop)
 }
 
+/// Takes a subject's lock, unless somebody did after `since`; says whether it was taken.
+pub async fn hold_once(session: &mut Session, subject: &str, now: Timestamp, since: Timestamp) -> sqlx::Result<bool> {
+    let sql = "insert into send_guards (subject, touched_at) values ($1, $2)
+               on conflict (subject) do update set touched_at = excluded.touched_at where send_guards.touched_at <= $3";
+    Ok(session.execute(sql, (subject, now, since)).await? == 1)
+}
+
 /// What was sent lately.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Tally {
@@ -46,6 +53,43 @@ pub async fn count(
 pub async fn add(session: &mut Session, id: &str, recipient: &[u8], user: &UserId, now: Timestamp) -> sqlx::Result<()> {
     let sql = "insert into sends (id, recipient_hash, user_id, at) values ($1, $2, $3, $4)";
     session.execute(sql, (id, recipient, user, now)).await.map(drop)
+}
+
+/// What was sent to a recipient lately, and by one sender that is no user.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct AnonymousTally {
+    /// To the recipient.
+    pub to_recipient: i64,
+    /// When the first of these was.
+    pub first_to_recipient: Option<Timestamp>,
+    /// The latest by the sender to the recipient.
+    pub latest_of_pair: Option<Timestamp>,
+}
+
+/// Counts messages to `recipient`, whoever caused them.
+pub async fn count_anonymous(
+    session: &mut Session,
+    recipient: &[u8],
+    sender: &str,
+    recipient_since: Timestamp,
+) -> sqlx::Result<AnonymousTally> {
+    let sql = "select
+         (select count(*) from sends where recipient_hash = $1 and at > $3) as to_recipient,
+         (select min(at) from sends where recipient_hash = $1 and at > $3) as first_to_recipient,
+         (select max(at) from sends where recipient_hash = $1 and sender = $2) as latest_of_pair";
+    session.fetch_one(sql, (recipient, sender, recipient_since)).await
+}
+
+/// Counts one that no user caused.
+pub async fn add_anonymous(
+    session: &mut Session,
+    id: &str,
+    recipient: &[u8],
+    sender: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let sql = "insert into sends (id, recipient_hash, sender, at) values ($1, $2, $3, $4)";
+    session.execute(sql, (id, recipient, sender, now)).await.map(drop)
 }
 
 /// A message that no channel took does not count (contract 1.2, step 9).

@@ -1,11 +1,14 @@
 //! One text of SQL for both engines: a session is a connection or a transaction of either.
 
+use std::sync::Arc;
+
 use sqlx::{
     Arguments, Decode, Encode, FromRow, Postgres, Sqlite, Type,
     error::BoxDynError,
     postgres::{PgArguments, PgConnection, PgRow},
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
+use tokio::sync::Notify;
 
 use super::lease::Lease;
 
@@ -165,6 +168,15 @@ impl Session {
         match &mut self {
             Self::Sqlite(lease) => lease.commit().await,
             Self::Postgres(lease) => lease.commit().await,
+        }
+    }
+
+    /// Wakes those who wait on `sleeper` once the transaction is committed: whoever stores work for them says so here, and no handler
+    /// has to think of it.
+    pub fn wake_on_commit(&mut self, sleeper: &Arc<Notify>) {
+        match self {
+            Self::Sqlite(lease) => lease.wake_on_commit(sleeper),
+            Self::Postgres(lease) => lease.wake_on_commit(sleeper),
         }
     }
 }

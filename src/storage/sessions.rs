@@ -139,6 +139,11 @@ pub async fn find(session: &mut Session, id: &SessionId, now: Timestamp) -> sqlx
     session.fetch_optional(sql, (id, now)).await
 }
 
+/// The session of that id, be it over.
+pub async fn find_any(session: &mut Session, id: &SessionId) -> sqlx::Result<Option<Stored>> {
+    session.fetch_optional(select!("where id = $1"), (id,)).await
+}
+
 /// The living session of the browser with that cookie.
 pub async fn find_browser(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<Stored>> {
     let sql = select!("where browser_hash = $1 and ended_at is null and (expires_at is null or expires_at > $2)");
@@ -208,4 +213,42 @@ pub async fn end_all(
                  and ($2 is null or (id <> $2 and id not in (select parent_id from sessions
                                                              where id = $2 and parent_id is not null)))";
     session.execute(sql, (user, except, now)).await
+}
+
+/// Gives a browser's session another cookie and proof: the same person signed in again. False when it has ended.
+pub async fn renew_browser(
+    session: &mut Session,
+    id: &SessionId,
+    hash: &[u8],
+    proof: &Proof,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql = "update sessions set browser_hash = $2, auth_time = $3, connection = $4, methods = $5, last_used_at = $6, expires_at = $7
+               where id = $1 and ended_at is null";
+    let Proof { auth_time, connection, methods } = proof;
+    Ok(session.execute(sql, (id, hash, *auth_time, connection, methods, now, expires_at)).await? == 1)
+}
+
+/// Ends a browser's session alone: somebody else signed in there. The applications keep what they were given.
+pub async fn end_browser(session: &mut Session, id: &SessionId, now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update sessions set ended_at = $2 where id = $1 and ended_at is null";
+    Ok(session.execute(sql, (id, now)).await? == 1)
+}
+
+/// The application's living session below a browser's that rests on the same proof and has the same scope.
+pub async fn find_below(
+    session: &mut Session,
+    parent: &SessionId,
+    application: &ApplicationId,
+    scope: &str,
+    auth_time: Timestamp,
+    now: Timestamp,
+) -> sqlx::Result<Option<SessionId>> {
+    let sql = "select id from sessions
+               where parent_id = $1 and application_id = $2 and scope = $3 and auth_time = $4
+                 and ended_at is null and (expires_at is null or expires_at > $5)
+               order by created_at desc, id limit 1";
+    let row: Option<(SessionId,)> = session.fetch_optional(sql, (parent, application, scope, auth_time, now)).await?;
+    Ok(row.map(|(id,)| id))
 }

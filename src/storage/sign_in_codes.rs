@@ -22,6 +22,8 @@ pub struct NewSignInCode<'a> {
     pub address: &'a str,
     /// SHA-256 of the secret in the link.
     pub link_hash: Option<&'a [u8]>,
+    /// SHA-256 of the secret of the browser that asked for the link.
+    pub browser_hash: Option<&'a [u8]>,
     /// For the link's authorization.
     pub auth_params: Map<String, Value>,
     /// Guesses of the one before it: a new code does not forget them.
@@ -34,11 +36,11 @@ pub struct NewSignInCode<'a> {
 
 /// Adds a code.
 pub async fn add(session: &mut Session, new: NewSignInCode<'_>) -> sqlx::Result<()> {
-    let sql = "insert into sign_in_codes (id, handle_hash, application_id, connection, identifier, address, link_hash, auth_params,
-                 guesses, created_at, expires_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let sql = "insert into sign_in_codes (id, handle_hash, application_id, connection, identifier, address, link_hash, browser_hash,
+                 auth_params, guesses, created_at, expires_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let NewSignInCode { id, handle_hash, application, connection, identifier, address, link_hash, .. } = new;
-    let NewSignInCode { auth_params, guesses, now, expires_at, .. } = new;
+    let NewSignInCode { browser_hash, auth_params, guesses, now, expires_at, .. } = new;
     let params = (
         id,
         handle_hash,
@@ -47,6 +49,7 @@ pub async fn add(session: &mut Session, new: NewSignInCode<'_>) -> sqlx::Result<
         identifier,
         address,
         link_hash,
+        browser_hash,
         Json(auth_params),
         guesses,
         now,
@@ -65,6 +68,7 @@ pub struct SignInCode {
     pub connection: String,
     pub identifier: String,
     pub address: String,
+    pub browser_hash: Option<Vec<u8>>,
     pub auth_params: Json<Map<String, Value>>,
     /// Guesses so far.
     pub guesses: i64,
@@ -76,8 +80,8 @@ pub struct SignInCode {
 
 macro_rules! columns {
     () => {
-        "id, handle_hash, application_id, connection, identifier, address, auth_params, guesses, created_at, expires_at, used_at, \
-         replaced_at"
+        "id, handle_hash, application_id, connection, identifier, address, browser_hash, auth_params, guesses, created_at, \
+         expires_at, used_at, replaced_at"
     };
 }
 
@@ -129,6 +133,25 @@ pub async fn spend(session: &mut Session, id: &str, now: Timestamp) -> sqlx::Res
     let sql = "update sign_in_codes set used_at = $2
                where id = $1 and used_at is null and replaced_at is null and expires_at > $2";
     Ok(session.execute(sql, (id, now)).await? == 1)
+}
+
+/// The code is sent again, with a link: what the link leads to is what was asked for last.
+pub async fn set_link(
+    session: &mut Session,
+    id: &str,
+    link_hash: &[u8],
+    browser_hash: Option<&[u8]>,
+    auth_params: Map<String, Value>,
+) -> sqlx::Result<()> {
+    let sql = "update sign_in_codes set link_hash = $2, browser_hash = $3, auth_params = $4 where id = $1";
+    session.execute(sql, (id, link_hash, browser_hash, Json(auth_params))).await.map(drop)
+}
+
+/// Takes a handle from the code that has it, which can be used no more: there is one code for a handle.
+pub async fn release(session: &mut Session, handle_hash: &[u8], now: Timestamp) -> sqlx::Result<()> {
+    let sql =
+        "update sign_in_codes set handle_hash = null, replaced_at = coalesce(replaced_at, $2) where handle_hash = $1";
+    session.execute(sql, (handle_hash, now)).await.map(drop)
 }
 
 /// A newer one takes its place; false when it was used meanwhile.

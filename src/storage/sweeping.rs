@@ -85,6 +85,10 @@ pub const AUTHORIZATION_CODES: Sweep = sweep!("authorization_codes", "code_hash"
 pub const REFRESH_TOKENS: Sweep = sweep!("refresh_tokens", "token_hash", "expires_at");
 /// Ids that were seen, once whatever carried them is too old.
 pub const SEEN_IDS: Sweep = sweep!("seen_ids", "id_hash", "expires_at");
+/// Buckets that are empty.
+pub const RATES: Sweep = sweep!("rates", "subject", "empties_at");
+/// Login tickets, used or not, by their end.
+pub const LOGIN_TICKETS: Sweep = sweep!("login_tickets", "ticket_hash", "expires_at");
 /// Sessions that were ended.
 pub const SESSIONS: Sweep = sweep!("sessions", "id", "ended_at");
 /// Sessions nobody ended, by the end of their last token.

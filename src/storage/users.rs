@@ -47,11 +47,11 @@ macro_rules! state {
     };
 }
 
-/// The session is the user's and goes on, and the user is welcome. Said here and not by the reader of the row, so that it takes the
-/// same time whyever there is nobody.
+/// The session goes on, and its user is welcome. Said here and not by the reader of the row, and asked of the session first (deleting or
+/// suspending a user ends it), so that it takes the same time whyever there is nobody.
 macro_rules! is_welcome {
     () => {
-        " and not u.is_suspended and s.id is not null and s.ended_at is null"
+        " and s.ended_at is null and not u.is_suspended"
     };
 }
 
@@ -111,16 +111,14 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
             columns!(),
             ", ",
             state!(),
-            " from users u
-               join settings c on c.id = 'default'
-               left join sessions s on s.id = $2 and s.user_id = u.id
+            " from sessions s cross join users u cross join settings c
                left join applications a on a.id = $3
-             where u.id = $1",
+             where s.id = $2 and s.user_id = $1 and u.id = $1 and c.id = 'default'",
             is_welcome!()
         );
         return Ok(vec![session.fetch_optional(sql, (user, sid, application)).await?]);
     }
-    // `cross join` keeps SQLite from reading all users for the few that were asked for.
+    // `cross join` has SQLite go in this order, and keeps it from reading all users for the few that were asked for.
     let sql = concat!(
         "with asked (slot, user_id, sid, application_id) as (values
                  (cast(0 as bigint), cast($1 as text), cast($2 as text), cast($3 as text)),
@@ -136,10 +134,9 @@ pub async fn find_callers(session: &mut Session, asked: &[Asked]) -> sqlx::Resul
         columns!(),
         ", ",
         state!(),
-        " from asked cross join settings c cross join users u
-               left join sessions s on s.id = asked.sid and s.user_id = u.id
+        " from asked cross join sessions s cross join users u cross join settings c
                left join applications a on a.id = asked.application_id
-             where c.id = 'default' and u.id = asked.user_id",
+             where s.id = asked.sid and s.user_id = asked.user_id and u.id = asked.user_id and c.id = 'default'",
         is_welcome!()
     );
     let found: Vec<Found> = session.fetch_all(sql, Slots(asked)).await?;
@@ -203,6 +200,20 @@ pub async fn find_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<O
     let row: Option<(UserId,)> =
         session.fetch_optional("select id from users where primary_phone = $1", (phone,)).await?;
     Ok(row.map(|(id,)| id))
+}
+
+/// Whether the account of an e-mail key is suspended; `None` when there is no account.
+pub async fn is_suspended_by_email(session: &mut Session, email_key: &str) -> sqlx::Result<Option<bool>> {
+    let sql = "select is_suspended from users where email_key = $1";
+    let row: Option<(bool,)> = session.fetch_optional(sql, (email_key,)).await?;
+    Ok(row.map(|(is_suspended,)| is_suspended))
+}
+
+/// The same for a phone: E.164 digits.
+pub async fn is_suspended_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<Option<bool>> {
+    let sql = "select is_suspended from users where primary_phone = $1";
+    let row: Option<(bool,)> = session.fetch_optional(sql, (phone,)).await?;
+    Ok(row.map(|(is_suspended,)| is_suspended))
 }
 
 /// Adds an account with an e-mail address; false when another has it.

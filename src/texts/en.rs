@@ -39,6 +39,32 @@ It works once, within {minutes} minutes. Do not share it with anyone: {product} 
 If you did not ask for this code, somebody may be signed in to your account. Do not use the code, and change your password.",
             sms: "{code} is your {product} code to change two-step verification, within {minutes} minutes. Do not share it.",
         },
+        Template::SignIn => Words {
+            subject: "{code} is your {product} sign-in code",
+            text: "To sign in to {application} with {product}, enter this code:
+
+{code}
+
+It works once, within {minutes} minutes. Enter it only where you asked for it, and do not share it with anyone: {product} staff never ask for it.
+
+If you did not ask for this code, ignore this message. Nobody can sign in without it.",
+            sms: "{code} is your {product} code to sign in to {application}. It works once, within {minutes} minutes. Do not share it.",
+        },
+        Template::SignInLink => Words {
+            subject: "{code} is your {product} sign-in code",
+            text: "To sign in to {application} with {product}, open this link:
+
+{link}
+
+Or enter this code where you asked for it:
+
+{code}
+
+Either works once, within {minutes} minutes. Do not share them with anyone: {product} staff never ask for them.
+
+If you did not ask to sign in, ignore this message. Nobody can sign in without it.",
+            sms: "{code} is your {product} code to sign in to {application}. It works once, within {minutes} minutes. Do not share it.",
+        },
         Template::PasswordChanged => Words {
             subject: "Your {product} password was changed",
             text: "The password of your {product} account was changed on {time}.

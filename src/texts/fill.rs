@@ -19,6 +19,10 @@ pub struct Values<'a> {
     pub user: Option<&'a str>,
     /// `{time}`: when the change of a notice was made.
     pub time: Option<Timestamp>,
+    /// `{application}`: the name of the application somebody signs in to.
+    pub application: Option<&'a str>,
+    /// `{link}`: the URL that signs in.
+    pub link: Option<&'a str>,
 }
 
 /// The placeholders a template may use.
@@ -28,6 +32,9 @@ pub(super) const fn placeholders(template: Template) -> &'static [&'static str] 
     match template {
         Template::UserPermissionValidation | Template::BindMfa => &["code", "minutes", "product", "user"],
         Template::BindNewIdentifier => &["code", "minutes", "product"],
+        // Whether there is a user is not for the message to say.
+        Template::SignIn => &["application", "code", "minutes", "product"],
+        Template::SignInLink => &["application", "code", "link", "minutes", "product"],
         Template::PasswordChanged | Template::EmailChanged | Template::PhoneChanged => &["product", "time", "user"],
     }
 }
@@ -84,6 +91,9 @@ fn value(name: &str, product: &str, values: &Values<'_>) -> String {
         "product" => product.to_owned(),
         "user" => clean(values.user.unwrap_or_default()),
         "time" => values.time.map(minute).unwrap_or_default(),
+        "application" => clean(values.application.unwrap_or_default()),
+        // Ours, and whole: a link that is cut off leads nowhere.
+        "link" => values.link.unwrap_or_default().to_owned(),
         _ => String::new(),
     }
 }
@@ -124,10 +134,14 @@ pub(super) fn escape(value: &str) -> String {
     escaped
 }
 
-/// The HTML part of a text part: paragraphs, and the code large in one of its own. No colours of its own, so dark mode works.
-pub(super) fn html_from(text: &str, code: Option<&str>, locale: Locale) -> String {
+/// The HTML part of a text part: paragraphs, the code large in one of its own, the link to be followed. No colours of its own, so dark
+/// mode works.
+pub(super) fn html_from(text: &str, values: &Values<'_>, locale: Locale) -> String {
     let paragraph = |paragraph: &str| {
-        if Some(paragraph) == code {
+        if Some(paragraph) == values.link {
+            let link = escape(paragraph);
+            format!("<p style=\"word-break:break-all\"><a href=\"{link}\">{link}</a></p>\n")
+        } else if Some(paragraph) == values.code {
             let style = "font:600 28px/1.4 ui-monospace,Menlo,Consolas,monospace;letter-spacing:4px;margin:24px 0";
             format!("<p style=\"{style}\">{}</p>\n", escape(paragraph))
         } else {

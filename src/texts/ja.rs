@@ -39,6 +39,32 @@ pub(super) const fn words(template: Template) -> Words {
 お心当たりがない場合は、第三者があなたのアカウントにログインしているおそれがあります。コードを使わず、パスワードを変更してください。",
             sms: "{product} の二段階認証を変更するコードは {code} です（{minutes} 分間有効）。誰にも教えないでください。",
         },
+        Template::SignIn => Words {
+            subject: "{code} は {product} のログインコードです",
+            text: "{product} で {application} にログインするには、次のコードを入力してください。
+
+{code}
+
+このコードは {minutes} 分以内に一度だけ使えます。コードを依頼した画面にだけ入力し、誰にも教えないでください。{product} の担当者がコードを尋ねることはありません。
+
+お心当たりがない場合は、このメッセージを無視してください。コードがなければ誰もログインできません。",
+            sms: "{product} で {application} にログインするコードは {code} です（{minutes} 分間有効）。誰にも教えないでください。",
+        },
+        Template::SignInLink => Words {
+            subject: "{code} は {product} のログインコードです",
+            text: "{product} で {application} にログインするには、次のリンクを開いてください。
+
+{link}
+
+または、ログインを依頼した画面に次のコードを入力してください。
+
+{code}
+
+どちらも {minutes} 分以内に一度だけ使えます。誰にも教えないでください。{product} の担当者が尋ねることはありません。
+
+お心当たりがない場合は、このメッセージを無視してください。このメッセージがなければ誰もログインできません。",
+            sms: "{product} で {application} にログインするコードは {code} です（{minutes} 分間有効）。誰にも教えないでください。",
+        },
         Template::PasswordChanged => Words {
             subject: "{product} のパスワードが変更されました",
             text: "{product} アカウントのパスワードが {time} に変更されました。

@@ -94,7 +94,7 @@ pub fn render(templates: &Templates, template: Template, kind: Kind, locale: Loc
         Kind::Email => {
             let text = fill_in(Part::Text, words.text);
             let html = templates.own(locale, template, Part::Html).map_or_else(
-                || fill::html_from(&text, values.code, locale),
+                || fill::html_from(&text, values, locale),
                 |own| fill::fill(own, &templates.product, values, fill::escape),
             );
             Rendered { subject: Some(fill_in(Part::Subject, words.subject)), text, html: Some(html) }

@@ -114,6 +114,9 @@ fn judge(text: &str, template: Template, part: Part) -> Result<(), String> {
     if template.carries_code() && part != Part::Subject && !used.contains(&"code") {
         return Err("the text never shows the code: put {code} where it belongs, best alone on its line".to_owned());
     }
+    if template.carries_link() && matches!(part, Part::Text | Part::Html) && !used.contains(&"link") {
+        return Err("the text never shows the link: put {link} where it belongs, best alone on its line".to_owned());
+    }
     Ok(())
 }
 
@@ -149,6 +152,8 @@ mod tests {
     #[rstest]
     #[case("en/BindMfa.sms.txt", "no code here", "never shows the code")]
     #[case("en/BindMfa.html", "<p>{code} {kode}</p>", "{kode} is not known")]
+    #[case("en/SignInLink.html", "{code}", "never shows the link")]
+    #[case("en/SignIn.sms.txt", "{code} {user}", "{user} is not known")]
     #[case("en/BindMfa.text.txt", "{ code }", "{ code } is not known")]
     #[case("en/BindMfa.text.txt", "{{code}}", "double braces")]
     #[case("en/BindNewIdentifier.text.txt", "{code} {user}", "{user} is not known")]

@@ -7,6 +7,8 @@ fn values(template: Template) -> Values<'static> {
         minutes: 10,
         user: Some("Ada"),
         time: Some(Timestamp(1_763_640_000_000)),
+        application: Some("Notes"),
+        link: Some("https://login.example.com/passwordless/verify_redirect?link=a-b_c"),
     }
 }
 

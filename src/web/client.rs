@@ -12,19 +12,32 @@ pub struct Client {
     pub ip: Option<IpAddr>,
     /// 16 characters; also in the answer and the log.
     pub request_id: String,
+    /// What the client calls itself.
+    pub user_agent: Option<HeaderValue>,
 }
 
 impl Client {
     /// As the edge found it.
     #[must_use]
     pub fn of(request: &HttpRequest) -> Self {
-        request.extensions().get().cloned().unwrap_or_else(|| Self { ip: None, request_id: String::new() })
+        request.extensions().get().cloned().unwrap_or_else(|| Self {
+            ip: None,
+            request_id: String::new(),
+            user_agent: None,
+        })
     }
 
     /// The address as text.
     #[must_use]
     pub fn ip_text(&self) -> Option<String> {
         self.ip.map(|ip| ip.to_string())
+    }
+
+    /// What the client calls itself, as far as it is text: at most 512 characters.
+    #[must_use]
+    pub fn user_agent_text(&self) -> Option<String> {
+        let text = self.user_agent.as_ref()?.to_str().ok()?;
+        Some(text.chars().take(512).collect())
     }
 
     /// What counts as one client, as text.

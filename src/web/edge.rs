@@ -35,6 +35,7 @@ use crate::{
     config::LimitsConfig,
     domain::{id::random_text, refusal::Code},
     error::Error,
+    pages, texts,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("logto-core-request-id");
@@ -52,6 +53,7 @@ pub async fn edge(
     let client = Client {
         ip: client::address(&request, &app.config.server.trusted_proxies),
         request_id: random_text(&*app.random, 16),
+        user_agent: request.headers().get(header::USER_AGENT).cloned(),
     };
     request.extensions_mut().insert(client.clone());
     let routes = request.app_data::<Data<Arc<Routes>>>().cloned();
@@ -61,6 +63,7 @@ pub async fn edge(
     let shares = shares_origins(request.path());
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
+    let speaks_auth0 = floods::Kind::of(&request) == Some(floods::Kind::SignIn);
 
     let mut response = if let Some(error) =
         refused.or_else(|| oversized(&request, &app.config.limits)).or_else(|| untimely(&request, &app))
@@ -84,7 +87,8 @@ pub async fn edge(
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(standing) = standing {
-        standing.tell(response.headers_mut());
+        // Clients of the sign-in endpoints read a moment, all others a length (contract `auth0.md` 1.7).
+        standing.tell(response.headers_mut(), speaks_auth0.then(|| app.now()));
     }
     if shares {
         share_origin(&mut response, origin);
@@ -122,13 +126,36 @@ fn admit(request: &ServiceRequest, client: Option<IpAddr>) -> (Option<Standing>,
     }
 }
 
-/// What is refused before a handler sees it, in the shape its clients read: token endpoints have the one of OAuth.
+/// What is refused before a handler sees it, in the shape its clients read: people see a page, token endpoints have the one of OAuth.
 fn refusal(request: &ServiceRequest, error: Error) -> HttpResponse {
-    if floods::Kind::of(request) == Some(floods::Kind::Token) {
+    if is_page(request.path())
+        && let Some(app) = request.app_data::<Data<App>>()
+    {
+        return paged(request, app, &error);
+    }
+    if matches!(floods::Kind::of(request), Some(floods::Kind::Token | floods::Kind::SignIn)) {
         OauthError::from(error).answer()
     } else {
         error.error_response()
     }
+}
+
+fn paged(request: &ServiceRequest, app: &App, error: &Error) -> HttpResponse {
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let locale = texts::negotiate(None, true, None, accepted, "en");
+    let refusal = error.shown();
+    match refusal.code.status() {
+        429 => pages::too_many(app, locale, refusal.retry_after),
+        status => pages::failed(app, locale, StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Whether browsers show what is answered there.
+fn is_page(path: &str) -> bool {
+    matches!(
+        path,
+        "/authorize" | "/oidc/auth" | "/sign-in" | "/passwordless/verify_redirect" | "/passwordless/verify-redirect"
+    ) || path.starts_with("/sign-in/")
 }
 
 /// Refuses heads that are larger than any client of ours needs. What does not fit the buffer of the HTTP layer (128 KiB, 96 headers)
@@ -185,11 +212,17 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
     let method = request.method();
     if method == Method::OPTIONS {
         let asks = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some();
-        if shares && asks {
+        if (shares || path_takes_cookies(request.path())) && asks {
             let mut answer = HttpResponse::NoContent();
             answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET,HEAD,PUT,POST,DELETE,PATCH"));
             if let Some(headers) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
                 answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
+            }
+            if let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| !shares) {
+                // Who may really ask is judged by the request itself, which names its application.
+                answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
+                answer.insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"));
+                answer.insert_header((header::VARY, "Origin"));
             }
             return Some(answer.finish());
         }
@@ -209,12 +242,21 @@ fn early_answer(request: &ServiceRequest, route: Option<&Route>, shares: bool) -
 /// Pages where users sign out: nothing for scripts of others.
 const SIGN_OUT: [&str; 3] = ["/oidc/logout", "/oidc/session/end", "/v2/logout"];
 
-/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), and the mailbox, where any page
-/// in a developer's browser could read codes.
+/// Whether front ends of any origin may read the answer: all but the management API (contract 0.6), pages, and the mailbox, where any
+/// page in a developer's browser could read codes.
 fn shares_origins(path: &str) -> bool {
     const SHARED: [&str; 4] = ["/api/my-account", "/api/verifications", "/api/.well-known", "/api/openapi.json"];
-    let is_ours = path.starts_with("/api/") || path == "/mailbox" || SIGN_OUT.contains(&path);
+    let is_ours = path.starts_with("/api/")
+        || path == "/mailbox"
+        || is_page(path)
+        || SIGN_OUT.contains(&path)
+        || path_takes_cookies(path);
     !is_ours || SHARED.iter().any(|shared| path.starts_with(shared))
+}
+
+/// What front ends call with cookies: its handler says which of them may (contract `auth0.md` 3.3).
+fn path_takes_cookies(path: &str) -> bool {
+    path == "/co/authenticate"
 }
 
 fn share_origin(response: &mut ServiceResponse<BoxBody>, origin: Option<HeaderValue>) {

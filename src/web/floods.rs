@@ -25,7 +25,10 @@ use self::table::Table;
 use super::client::network;
 use crate::{
     config::LimitsConfig,
-    domain::refusal::{Code, Refusal},
+    domain::{
+        refusal::{Code, Refusal},
+        time::Timestamp,
+    },
 };
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -37,6 +40,8 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 pub enum Kind {
     /// Sends a code or verifies something: may cost a password hash or a message.
     Verification,
+    /// The same, at an endpoint that speaks as OAuth does.
+    SignIn,
     /// Asks for a token, or gives one up: shows what a client knows.
     Token,
     /// Everything else.
@@ -50,7 +55,17 @@ impl Kind {
     pub fn of(request: &ServiceRequest) -> Option<Self> {
         match request.path() {
             "/healthz" => None,
-            path if path.starts_with("/api/verifications/") && request.method() == Method::POST => {
+            path if request.method() == Method::POST
+                && (path.starts_with("/api/verifications/") || path.starts_with("/sign-in/")) =>
+            {
+                Some(Self::Verification)
+            }
+            "/passwordless/start"
+            | "/passwordless/verify"
+            | "/passwordless/challenge"
+            | "/otp/challenge"
+            | "/co/authenticate" => Some(Self::SignIn),
+            "/passwordless/verify_redirect" | "/passwordless/verify-redirect" if request.method() == Method::POST => {
                 Some(Self::Verification)
             }
             "/oidc/token" | "/oauth/token" | "/oidc/token/revocation" | "/oauth/revoke" => Some(Self::Token),
@@ -60,7 +75,7 @@ impl Kind {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Verification => "verification",
+            Self::Verification | Self::SignIn => "verification",
             Self::Token => "token",
             Self::Other => "other",
         }
@@ -116,7 +131,7 @@ impl<C: Clock + Clone> Floods<C> {
     /// `429 request.rate_limited` with the time to wait, and the standing.
     pub fn count(&self, kind: Kind, client: Option<IpAddr>) -> Result<Option<Standing>, (Refusal, Standing)> {
         let bucket = match kind {
-            Kind::Verification => &self.verifications,
+            Kind::Verification | Kind::SignIn => &self.verifications,
             Kind::Token => &self.tokens,
             Kind::Other => &self.others,
         };
@@ -163,14 +178,32 @@ impl<C: Clock> Bucket<C> {
 }
 
 impl Standing {
-    /// Says it in the headers of an answer: a limit, what is left of it, and the seconds until all of it is there again.
-    pub fn tell(&self, headers: &mut HeaderMap) {
-        let reset = self.reset.as_millis().div_ceil(1000);
-        let values = [(LIMIT, self.limit.into()), (REMAINING, self.remaining.into()), (RESET, reset)];
-        for (name, value) in values {
-            if let Ok(value) = HeaderValue::from_str(&u128::to_string(&value)) {
-                headers.insert(name, value);
-            }
+    /// Says it in the headers of an answer: a limit, what is left of it, and the seconds until all of it is there again; or, from
+    /// `now`, the moment of that in seconds since 1970. A limit that is told already stays.
+    pub fn tell(&self, headers: &mut HeaderMap, now: Option<Timestamp>) {
+        if headers.contains_key(LIMIT) {
+            return;
+        }
+        let reset = match now {
+            Some(now) => seconds(now.plus(self.reset)),
+            None => self.reset.as_millis().div_ceil(1000),
+        };
+        tell(headers, self.limit, self.remaining, reset);
+    }
+}
+
+/// A moment in seconds since 1970, rounded up.
+#[must_use]
+pub fn seconds(moment: Timestamp) -> u128 {
+    u128::try_from(moment.0).unwrap_or(0).div_ceil(1000)
+}
+
+/// The headers of a limit.
+pub fn tell(headers: &mut HeaderMap, limit: u32, remaining: u32, reset: u128) {
+    let values = [(LIMIT, limit.into()), (REMAINING, remaining.into()), (RESET, reset)];
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::from_str(&u128::to_string(&value)) {
+            headers.insert(name, value);
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod caller;
 pub mod client;
+pub mod cookies;
 pub mod edge;
 pub mod explain;
 pub mod fields;

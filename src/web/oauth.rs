@@ -14,7 +14,10 @@ use utoipa::{
 };
 
 use super::openapi;
-use crate::{domain::refusal::Refusal, error::Error};
+use crate::{
+    domain::refusal::{Code, Refusal},
+    error::Error,
+};
 
 /// Why a token was not issued.
 #[derive(Debug)]
@@ -27,6 +30,17 @@ pub struct OauthError {
     /// Whether the client used the Authorization header, and so gets a challenge.
     challenge: bool,
     retry_after: Option<std::time::Duration>,
+    invalid: Vec<InvalidField>,
+}
+
+/// What is wrong with one member of a request (contract `auth0.md` 3.5).
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct InvalidField {
+    /// Its name.
+    #[schema(example = "email")]
+    pub field: &'static str,
+    /// For developers.
+    pub message: String,
 }
 
 /// The body of an OAuth error.
@@ -42,12 +56,17 @@ pub struct OauthErrorBody {
     error: &'static str,
     /// For developers.
     error_description: String,
+    /// What is wrong with the request, member by member.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    validation_errors: Vec<InvalidField>,
 }
 
 impl OauthError {
     /// A 400.
     pub fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, description: description.into(), status: 400, challenge: false, retry_after: None }
+        let description = description.into();
+        Self { error, description, status: 400, challenge: false, retry_after: None, invalid: Vec::new() }
     }
 
     /// The same with another status.
@@ -59,7 +78,19 @@ impl OauthError {
     /// A 401 `invalid_client`; challenges only a client that used the Authorization header, as RFC 6749 5.2 asks.
     pub fn invalid_client(used_header: bool) -> Self {
         let description = "the client is unknown, or its credentials are wrong".to_owned();
-        Self { error: "invalid_client", description, status: 401, challenge: used_header, retry_after: None }
+        Self { challenge: used_header, ..Self::new("invalid_client", description).with_status(401) }
+    }
+
+    /// The same, asking to come back after `wait`.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Option<std::time::Duration>) -> Self {
+        Self { retry_after: wait, ..self }
+    }
+
+    /// The same, naming what is wrong with the request.
+    #[must_use]
+    pub fn with_invalid(self, invalid: Vec<InvalidField>) -> Self {
+        Self { invalid, ..self }
     }
 
     /// A parameter stands twice.
@@ -83,6 +114,7 @@ impl OauthError {
             message: self.description.clone(),
             error: self.error,
             error_description: self.description.clone(),
+            validation_errors: self.invalid.clone(),
         })
     }
 }
@@ -111,13 +143,19 @@ impl utoipa::IntoResponses for TokenRefused {
             ("413", &["invalid_request"]),
             ("414", &["invalid_request"]),
             ("415", &["invalid_request"]),
-            ("429", &["too_many_requests"]),
+            ("429", &["too_many_attempts", "too_many_requests"]),
             ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ];
-        ERRORS.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
+        responses(ERRORS)
     }
+}
+
+/// Error responses by their status, with an example each.
+#[must_use]
+pub fn responses(errors: &[(&str, &[&str])]) -> BTreeMap<String, RefOr<Response>> {
+    errors.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
 }
 
 fn response(status: &str, errors: &[&str]) -> Response {
@@ -149,13 +187,14 @@ impl From<Error> for OauthError {
         }
         let Refusal { code, retry_after, .. } = error.shown();
         let (error, status) = match code.status() {
+            _ if code == Code::TooManySignIns => ("too_many_attempts", 429),
             503 => ("temporarily_unavailable", 503),
             500 => ("server_error", 500),
             429 => ("too_many_requests", 429),
             408 | 413..=415 | 431 => ("invalid_request", code.status()),
             _ => ("invalid_request", 400),
         };
-        Self { error, description: code.sentence().to_owned(), status, challenge: false, retry_after }
+        Self::new(error, code.sentence()).with_status(status).with_retry_after(retry_after)
     }
 }
 

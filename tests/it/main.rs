@@ -6,6 +6,8 @@ mod account;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod chaos;
@@ -23,6 +25,9 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
+mod hooks;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod issuers;
 #[cfg(test)]
@@ -42,6 +47,8 @@ mod oracle;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod passwordless;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod races;
@@ -51,6 +58,8 @@ mod security;
 mod seeds;
 #[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod states;
 #[cfg(test)]

@@ -3,7 +3,6 @@
 mod hook;
 mod sms;
 mod smtp;
-pub mod stand_in;
 
 use std::sync::{Arc, Mutex};
 

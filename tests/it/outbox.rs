@@ -115,7 +115,7 @@ pub async fn leave_waiting(app: &TestApp, count: usize) -> Vec<String> {
     for number in 0..count {
         let message = notice(app, Kind::Email, &format!("a{number}@example.com"));
         let end = app.now().plus(Duration::from_secs(3600));
-        post::store(app.app(), &mut session, &message, &user.id, end, true).await.unwrap();
+        post::store(app.app(), &mut session, &message, Some(&user.id), end, true).await.unwrap();
         ids.push(message.id);
     }
     session.commit().await.unwrap();
@@ -134,7 +134,7 @@ async fn store(app: &TestApp, messages: &[Message]) {
     let mut session = app.write().await;
     for message in messages {
         let end = app.now().plus(Duration::from_secs(3600));
-        post::store(app.app(), &mut session, message, &user.id, end, false).await.unwrap();
+        post::store(app.app(), &mut session, message, Some(&user.id), end, false).await.unwrap();
     }
     session.commit().await.unwrap();
     app.app().outbox.notify_waiters();

@@ -2,6 +2,7 @@
 
 mod development;
 mod flood;
+mod hooks;
 mod import;
 mod keys;
 mod operation;

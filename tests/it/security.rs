@@ -126,8 +126,8 @@ async fn a_password_counts_to_its_last_letter_and_never_grows_old() {
     let app = TestApp::start().await;
     let user = app.user().await;
     let record = user.verify_password().await;
-    let mut password: String = (0..99).map(|number| format!("Arm{}x ", number * 7919 % 997)).collect();
-    password = format!(" {}", password.chars().take(255).collect::<String>());
+    let words: Vec<_> = (0..99).map(|number| format!("Arm{}x", number * 7919 % 997)).collect();
+    let password = format!(" {}", words.join(" ").chars().take(255).collect::<String>());
     assert_eq!(password.chars().count(), 256);
     user.call("POST", "/api/my-account/password", &record, json!({ "password": password })).await.expect("204");
     let shorter: String = password.chars().take(255).collect();

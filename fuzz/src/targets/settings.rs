@@ -49,7 +49,7 @@ pub fn templates(data: &[u8]) {
     fs::remove_file(file).unwrap();
     let Ok(templates) = loaded else { return };
     let code = template.carries_code().then_some("481516");
-    let values = Values { code, minutes: 10, user: Some("<q1q>\r\nBcc: {code}"), time: None };
+    let values = Values { code, minutes: 10, user: Some("<q1q>\r\nBcc: {code}"), time: None, ..Values::default() };
     let kind = if ending == "sms.txt" { Kind::Sms } else { Kind::Email };
     let message = texts::render(&templates, template, kind, Locale::En, &values);
     assert!(code.is_none_or(|code| message.text.contains(code)), "no code in {:?}", message.text);

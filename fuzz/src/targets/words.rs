@@ -43,7 +43,7 @@ pub fn identifiers(data: &[u8]) {
     let text = &*String::from_utf8_lossy(data);
     let email = EmailAddress::parse(text);
     assert_eq!(email.is_ok(), EMAIL.takes(text), "e-mail address: parser and schema");
-    if let Ok(email) = email.as_ref().map(|email| email.clone())
+    if let Ok(email) = email
         && !email.exceeds_column()
     {
         assert_eq!(EmailAddress::parse(email.as_str()).as_ref(), Ok(&email), "an address changes when it is read back");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{ExternalId, UserView, require_short};
 use crate::{
     app::App,
-    audit,
+    audit::{self, Actor},
     domain::{
         id::UserId,
         identifier::{E164, EmailAddress, PhoneNumber, Username},
@@ -115,15 +115,14 @@ pub async fn update(
     require_short(username, email, changes.name.as_ref(), changes.avatar.as_ref())?;
     let id = UserId(id);
     let mut session = app.db.write().await?;
-    apply(&app, &mut session, &id, changes).await?;
+    apply(&app, &mut session, manager.about(&id), &id, changes).await?;
     audit::write(&app, &mut session, "user.updated", manager.about(&id), json!({ "fields": names })).await?;
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
     session.commit().await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 
-async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChanges) -> Result<()> {
+async fn apply(app: &App, session: &mut Session, actor: Actor<'_>, id: &UserId, changes: UserChanges) -> Result<()> {
     let now = app.now();
     // Before the user's own row, in the order in which a change of the policy takes them.
     let policy = match &changes.username {
@@ -131,7 +130,7 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
         None => None,
     };
     let before = users::lock(session, id).await?.ok_or(Code::EntityNotFound)?;
-    let facts = Facts { app, before: &before, now };
+    let facts = Facts { app, actor, before: &before, now };
     if let (Some(username), Some(policy)) = (&changes.username, policy) {
         let key = username.as_ref().map(|name| policy.key(name));
         let name = username.as_ref().map(Username::as_str);
@@ -165,6 +164,7 @@ async fn apply(app: &App, session: &mut Session, id: &UserId, changes: UserChang
 /// Addresses of a user that change.
 struct Facts<'a> {
     app: &'a App,
+    actor: Actor<'a>,
     before: &'a User,
     now: Timestamp,
 }
@@ -202,7 +202,7 @@ impl Facts<'_> {
         previous: Option<Address<'_>>,
     ) -> Result<()> {
         let policy = settings::find(session).await?.sign_in_experience.session_policy;
-        fact_changed(session, &self.before.id, method, policy, None, self.now).await?;
+        fact_changed(self.app, session, self.actor, method, policy, None).await?;
         post::notify(self.app, session, self.before, notice, previous).await
     }
 }

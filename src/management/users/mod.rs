@@ -23,9 +23,10 @@ use crate::{
     error::{Error, Result},
     operations::profile::Profile,
     refusals,
+    stepup::records::revoke_all,
     storage::{
         directory::{self, Exact, Filter},
-        records, sessions, settings, users,
+        sessions, settings, tokens, users,
     },
     web::{
         explain,
@@ -255,10 +256,11 @@ pub async fn get(app: Data<App>, _manager: Manager, PathId(id): PathId) -> Resul
 pub async fn delete(app: Data<App>, manager: Manager, PathId(id): PathId) -> Result<HttpResponse> {
     let id = UserId(id);
     let mut session = app.db.write().await?;
+    // First, while webhooks can still be told who it was.
+    audit::write(&app, &mut session, "user.deleted", manager.about(&id), Value::Null).await?;
     if !users::delete(&mut session, &id).await? {
         return Err(Code::EntityNotFound.into());
     }
-    audit::write(&app, &mut session, "user.deleted", manager.about(&id), Value::Null).await?;
     session.commit().await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -275,7 +277,7 @@ refusals!(SuspendRefused: [MANAGEMENT, BODY], EntityNotFound);
 
 /// Suspends a user, or takes it back
 ///
-/// Suspending ends every session and revokes every verification record.
+/// Suspending ends every session, revokes every verification record and uses up every subject token.
 #[utoipa::path(
     operation_id = "UpdateUserIsSuspended", tag = "Users", security(("bearer" = [])),
     params(("userId" = String, Path, description = "The user's id.")),
@@ -295,8 +297,9 @@ pub async fn suspend(
         return Err(Code::EntityNotFound.into());
     }
     if body.is_suspended {
-        records::revoke_all(&mut session, &id, now).await?;
+        revoke_all(&app, &mut session, manager.about(&id)).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if body.is_suspended { "user.suspended" } else { "user.unsuspended" };
     audit::write(&app, &mut session, kind, manager.about(&id), json!({})).await?;

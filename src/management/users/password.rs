@@ -55,11 +55,10 @@ pub async fn update(
     }
     let user = users::find(&mut session, &id).await?.ok_or(Code::EntityNotFound)?;
     let policy = settings::find(&mut session).await?.sign_in_experience.session_policy;
-    fact_changed(&mut session, &id, Method::Password, policy, None, now).await?;
+    fact_changed(&app, &mut session, manager.about(&id), Method::Password, policy, None).await?;
     messages::notify(&app, &mut session, &user, Template::PasswordChanged, None).await?;
     audit::write(&app, &mut session, "user.password.updated", manager.about(&id), Value::Null).await?;
     session.commit().await?;
-    app.outbox.notify_waiters();
     Ok(HttpResponse::Ok().json(user.to_json()))
 }
 

@@ -3,6 +3,7 @@
 mod client_credentials;
 mod code;
 mod exchange;
+pub mod otp;
 mod refresh;
 mod standing;
 
@@ -51,7 +52,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
         GrantType::ClientCredentials => client_credentials::grant(asked, granting).await,
         GrantType::AuthorizationCode => code::grant(asked, granting).await,
         GrantType::RefreshToken => refresh::grant(asked, granting).await,
-        GrantType::PasswordlessOtp => Err(unsupported()),
+        GrantType::PasswordlessOtp => otp::grant(asked, granting).await,
     }
 }
 
@@ -85,10 +86,27 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub code: Option<SecretString>,
-    /// For a code: the one of the authorization request, when that had one.
+    /// For an authorization code: the one of the authorization request, when that had one. For a code that was sent: one of the
+    /// application's, or none.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false)]
     pub redirect_uri: Option<String>,
+    /// For a code that was sent: the address it went to, a phone with its plus sign.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "ada@example.com")]
+    pub username: Option<String>,
+    /// For a code that was sent: `email` or `sms`, as when it was asked for.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false, example = "email")]
+    pub realm: Option<String>,
+    /// The code that was sent.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub otp: Option<SecretString>,
+    /// In place of `username` and `realm`: what `POST /otp/challenge` answered.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub auth_session: Option<SecretString>,
     /// For a code: what `code_challenge` was made from (RFC 7636).
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]

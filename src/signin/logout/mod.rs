@@ -208,7 +208,9 @@ pub async fn v2_get(app: Data<App>, request: HttpRequest, languages: Languages) 
 
 async fn by_post(app: &App, request: &HttpRequest, languages: &Languages, payload: Payload) -> Result<HttpResponse> {
     let body = match json::read(payload.into_inner(), &app.config.limits).await {
-        Err(Error::Refused(refusal)) if refusal.code == Code::InvalidRequest => return answer(app, request, languages, None).await,
+        Err(Error::Refused(refusal)) if refusal.code == Code::InvalidRequest => {
+            return answer(app, request, languages, None).await;
+        }
         body => body?,
     };
     let is_form = json::kind(request) == json::Kind::Form || body.is_empty();
@@ -224,7 +226,7 @@ async fn answer(
 ) -> Result<HttpResponse> {
     let spoken = asked.as_ref().and_then(|asked| asked.ui_locales.as_deref()).or(languages.ui_locales.as_deref());
     let locale = texts::negotiate(spoken, true, None, languages.accepted.as_deref(), "en");
-    let page = Page { locale, product: &app.config.messages.product };
+    let page = Page { app, locale };
     let Some(asked) = asked else { return Ok(page.refused()) };
     let hint = read_hint(app, asked.id_token_hint.as_ref()).await?;
     let client_id = match (&hint, &asked.client_id) {

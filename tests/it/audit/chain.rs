@@ -71,6 +71,7 @@ async fn an_event_that_commits_late_is_not_passed_over() {
     }
     let user = app.user().await;
     let mut slow = app.write().await;
+    let nothing = serde_json::Map::new();
     let event = |id| audit::Event {
         id,
         at: app.now(),
@@ -79,7 +80,7 @@ async fn an_event_that_commits_late_is_not_passed_over() {
         application: None,
         ip: None,
         request_id: None,
-        data: Default::default(),
+        data: &nothing,
     };
     audit::add(&mut slow, event("0-early-but-late")).await.unwrap();
     app.advance(5);

@@ -113,6 +113,7 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
     let record = user.verify_password().await;
     let new = user.new_email();
     let sent = user.send_code("email", &new).await.expect("201").record();
+    user.send_code("email", &new).await.expect("429 request.message_rate_limited");
     let code = app.code_for(&new);
     let wrong = if code == "000000" { "000001" } else { "000000" };
     user.try_code("email", &new, &sent, wrong).await.expect("400 verification_code.code_mismatch");
@@ -150,6 +151,8 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
         "account.phone.delete",
         "verification.code_not_sent",
         "message.given_up",
+        "hook.tested",
+        "hook.given_up",
         "audit.swept",
         "session.started",
         "verification.disabled",
@@ -207,6 +210,15 @@ async fn manage(app: &TestApp, user: &str, secrets: &mut Secrets) {
     let path = format!("/api/applications/{}", made["id"].as_str().unwrap());
     manager.patch(&path, json!({ "name": "Back office" })).await.expect("200");
     manager.call(Method::DELETE, &path, None).await.expect("204");
+    let hook =
+        json!({ "events": ["User.Deleted"], "config": { "url": "https://example.com/hush-hush" }, "enabled": false });
+    let hook = manager.post("/api/hooks", hook).await.expect("201").json();
+    let path = format!("/api/hooks/{}", hook["id"].as_str().unwrap());
+    manager.patch(&path, json!({ "name": "Hook" })).await.expect("200");
+    manager.call(Method::PATCH, &format!("{path}/signing-key"), None).await.expect("200");
+    manager.delete(&path).await.expect("204");
+    secrets.add("hush-hush");
+    secrets.add(hook["signingKey"].as_str().unwrap());
     manager.patch("/api/account-center", json!({ "enabled": true })).await.expect("200");
     manager.patch("/api/sign-in-exp", json!({ "sentinelPolicy": { "maxAttempts": 10 } })).await.expect("200");
     for text in [

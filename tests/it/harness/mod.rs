@@ -6,6 +6,7 @@
 mod actors;
 mod database;
 mod mail_server;
+pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
 
@@ -177,7 +178,8 @@ impl TestApp {
     }
 
     pub async fn user(&self) -> User<'_> {
-        User::create(self, &["openid", "profile", "email", "phone", "address", "custom_data", "identities"]).await
+        let more = ["address", "custom_data", "identities", "urn:logto:scope:sessions"];
+        User::create(self, &[&["openid", "profile", "email", "phone"][..], &more].concat()).await
     }
 
     /// A third-party application.

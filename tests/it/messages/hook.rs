@@ -13,10 +13,8 @@ use countersign::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{
-    Seen, channels, message,
-    stand_in::{Answer, Request, start},
-};
+use super::{Seen, channels, message};
+use crate::harness::stand_in::{Answer, Request, start};
 
 fn hooked(base: &str, timeout_ms: u64) -> Channels {
     let hook_url = Some(format!("{base}/send?key=hush").into());

@@ -14,10 +14,8 @@ use countersign::{
 use rstest::rstest;
 use serde_json::json;
 
-use super::{
-    Seen, channels, message,
-    stand_in::{Answer, Request, start},
-};
+use super::{Seen, channels, message};
+use crate::harness::stand_in::{Answer, Request, start};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const TOKEN: &str = "not-so-secret";

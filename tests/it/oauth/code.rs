@@ -20,7 +20,10 @@ async fn a_code_gets_tokens_that_say_who_signed_in_and_how_and_open_the_account(
     let answer = flow.redeem(&code).await.expect("200");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let tokens = answer.json();
-    assert_eq!((&tokens["token_type"], &tokens["expires_in"], &tokens["scope"]), (&json!("Bearer"), &json!(3600), &json!(EVERYTHING)));
+    assert_eq!(
+        (&tokens["token_type"], &tokens["expires_in"], &tokens["scope"]),
+        (&json!("Bearer"), &json!(3600), &json!(EVERYTHING))
+    );
     let (now, sub) = (app.now().seconds(), format!("email|{}", flow.user));
     let id_token = text(&tokens, "id_token");
     assert_eq!(part(&id_token, 0)["alg"], "RS256");
@@ -35,7 +38,10 @@ async fn a_code_gets_tokens_that_say_who_signed_in_and_how_and_open_the_account(
     let access_token = text(&tokens, "access_token");
     assert_eq!((&part(&access_token, 0)["alg"], &part(&access_token, 0)["typ"]), (&json!("ES256"), &json!("at+jwt")));
     let access = claims(&access_token);
-    assert_eq!((&access["sub"], &access["sid"], &access["client_id"]), (&json!(sub), &json!(session), &json!(flow.client)));
+    assert_eq!(
+        (&access["sub"], &access["sid"], &access["client_id"]),
+        (&json!(sub), &json!(session), &json!(flow.client))
+    );
     assert_eq!((&access["auth_time"], &access["acr"], &access["amr"]), (&id["auth_time"], &id["acr"], &id["amr"]));
     assert!(flow.opens(&tokens).await);
     assert_eq!(flow.events("tokens.issued").await, 1);
@@ -206,7 +212,8 @@ async fn token_requests_come_as_json_or_form_with_a_charset_and_say_nothing_twic
     };
     let code = flow.arrive("openid").await.code;
     let kind = "application/x-www-form-urlencoded;charset=UTF-8";
-    let twice = post(kind, format!("{}&code_verifier={VERIFIER}", form(&code))).await.expect("400 oidc.invalid_request");
+    let twice =
+        post(kind, format!("{}&code_verifier={VERIFIER}", form(&code))).await.expect("400 oidc.invalid_request");
     assert_eq!(twice.header("www-authenticate"), None);
     post(kind, form(&code)).await.expect("200");
     let code = flow.arrive("openid").await.code;

@@ -42,7 +42,8 @@ async fn an_id_token_holds_against_the_published_keys_and_has_only_published_cla
     for (path, token_path) in DOCUMENTS.into_iter().zip(["/oauth/token", "/oidc/token"]) {
         let document = Answer::of(app.http.get(app.url(path))).await.json();
         assert_eq!(document["token_endpoint"], app.url(token_path));
-        let tokens = Flow { token_path, ..flow.clone() }.sign_in("openid profile email phone address custom_data").await;
+        let tokens =
+            Flow { token_path, ..flow.clone() }.sign_in("openid profile email phone address custom_data").await;
         let id_token = text(&tokens, "id_token");
         let answer = Answer::of(app.http.get(text(&document, "jwks_uri"))).await.expect("200");
         assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
@@ -63,10 +64,19 @@ async fn an_id_token_holds_against_the_published_keys_and_has_only_published_cla
 async fn pages_of_any_origin_may_ask_for_tokens_and_read_what_is_told_in_headers() {
     let app = TestApp::start().await;
     let origin = "https://app.example.com";
-    for path in ["/oauth/token", "/oidc/token", "/oauth/revoke", "/userinfo", "/oidc/me", DOCUMENTS[0], "/.well-known/jwks.json"] {
+    for path in [
+        "/oauth/token",
+        "/oidc/token",
+        "/oauth/revoke",
+        "/userinfo",
+        "/oidc/me",
+        DOCUMENTS[0],
+        "/.well-known/jwks.json",
+    ] {
         let preflight = app.http.request(reqwest::Method::OPTIONS, app.url(path)).header("origin", origin);
         let wanted = "auth0-client,authorization,content-type,dpop,x-request-language";
-        let preflight = preflight.header("access-control-request-method", "POST").header("access-control-request-headers", wanted);
+        let preflight =
+            preflight.header("access-control-request-method", "POST").header("access-control-request-headers", wanted);
         let answer = Answer::of(preflight).await.expect("204");
         assert_eq!(answer.header("access-control-allow-headers"), Some(wanted));
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));

@@ -162,10 +162,14 @@ async fn scopes_are_narrowed_for_one_answer_and_never_widened() {
 
 #[tokio::test]
 async fn access_tokens_are_for_the_audience_the_user_signed_in_for() {
-    let app = TestApp::start_with(|config| config.sign_in.audiences = vec!["https://one.example".into(), "https://two.example".into()]).await;
+    let app = TestApp::start_with(|config| {
+        config.sign_in.audiences = vec!["https://one.example".into(), "https://two.example".into()]
+    })
+    .await;
     let flow = Flow::new(&app, "SPA").await;
     let own = app.app().urls.account_audience.clone();
-    let code = flow.arrive_with(EVERYTHING, None, |code| code.audience = Some("https://one.example".to_owned())).await.code;
+    let code =
+        flow.arrive_with(EVERYTHING, None, |code| code.audience = Some("https://one.example".to_owned())).await.code;
     let first = flow.redeem(&code).await.expect("200").json();
     let aud = |tokens: &Value| claims(&text(tokens, "access_token"))["aud"].clone();
     assert_eq!(aud(&first), json!(["https://one.example", own]));

@@ -61,7 +61,9 @@ async fn a_client_shows_who_it_is_in_json_or_by_basic() {
     let tokens = flow.sign_in(EVERYTHING).await;
     let token = text(&tokens, "refresh_token");
     post(json!({ "token": token, "client_id": flow.client })).await.expect("401 oidc.invalid_client");
-    post(json!({ "token": token, "client_id": flow.client, "client_secret": "x" })).await.expect("401 oidc.invalid_client");
+    post(json!({ "token": token, "client_id": flow.client, "client_secret": "x" }))
+        .await
+        .expect("401 oidc.invalid_client");
     post(json!({ "token": token })).await.expect("401 oidc.invalid_client");
     assert!(flow.opens(&tokens).await);
     post(json!({ "token": token, "client_id": flow.client, "client_secret": SECRET })).await.expect("200");

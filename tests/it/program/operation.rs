@@ -78,7 +78,8 @@ async fn applications_and_users_can_be_made_before_the_first_start() {
     let listed = place.run(&["applications", "list", "--config", "countersign.toml", "--json"]).succeeds().json();
     assert_eq!(listed[0]["id"], application["id"]);
     let keys = place.run(&["keys", "list", "--config", "countersign.toml", "--json"]).succeeds().json();
-    let mut algorithms: Vec<_> = keys.as_array().unwrap().iter().map(|key| key["algorithm"].as_str().unwrap()).collect();
+    let mut algorithms: Vec<_> =
+        keys.as_array().unwrap().iter().map(|key| key["algorithm"].as_str().unwrap()).collect();
     algorithms.sort_unstable();
     assert_eq!(algorithms, ["ES256", "RS256"]);
     let id = user["id"].as_str().unwrap();

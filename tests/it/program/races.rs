@@ -13,10 +13,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{Place, Service, people::Office};
-use crate::{
-    harness::{Answer, TestDatabase},
-    messages::stand_in,
-};
+use crate::harness::{Answer, TestDatabase, stand_in};
 
 const PASSWORD: &str = "horse-battery-staple-9";
 const BIND: &str = "/api/my-account/primary-email";

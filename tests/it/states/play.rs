@@ -309,7 +309,8 @@ impl Play<'_> {
                 let failed: i64 = session.fetch_value(count, (&user.id, name, since)).await.unwrap();
                 let expected = &self.model.people[who].guards[method as usize];
                 let counted = expected.failed_at.iter().filter(|at| **at > since).count();
-                let expected = (expected.locked_until, expected.locks, expected.in_a_row, counted as i64);
+                let expected =
+                    (expected.locked_until, expected.locks, expected.in_a_row, i64::try_from(counted).unwrap());
                 let (locked, locks, in_a_row) = guard.unwrap_or_default();
                 prop_assert_eq!((locked, locks, in_a_row, failed), expected, "{} of {} after {:?}", name, who, step);
             }

@@ -1,0 +1,76 @@
+// Every page, in both languages, wide and light, narrow and dark: axe finds nothing. With COUNTERSIGN_SCREENSHOTS they are kept.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  advance, authorizeUrl, begin, check, codeFor, fill, follow, giveCode, giveEmail, isClean, person, root, submit,
+} from './support.mjs';
+
+const shots = process.env.COUNTERSIGN_SCREENSHOTS;
+const looks = [
+  { name: 'wide-light', width: 760, height: 640, scheme: 'light' },
+  { name: 'narrow-dark', width: 320, height: 568, scheme: 'dark' },
+];
+
+export async function everyPage() {
+  for (const locale of ['en', 'ja']) {
+    for (const look of looks) await walk(locale, look);
+  }
+}
+
+async function walk(locale, look) {
+  const page = await person({ ...look, language: locale === 'ja' ? 'ja-JP' : 'en-US' });
+  const email = `mika.${look.name}.${locale}@example.com`, phone = `0901234${locale === 'ja' ? 56 : 78}${look.width % 90 + 10}`;
+  const see = async (name, { isStill = true } = {}) => {
+    if (isStill) await isClean(page, `${name}, ${locale}, ${look.name}`);
+    if (!shots) return;
+    const folder = join(shots, locale);
+    mkdirSync(folder, { recursive: true });
+    await page.screenshot({ path: join(folder, `${name}.${look.name}.png`), fullPage: true, optimizeForSpeed: false });
+  };
+
+  await begin(page, { screen_hint: 'signup' });
+  await see('sign-up');
+  await begin(page);
+  await see('sign-in');
+  await giveEmail(page, 'mika@example');
+  await see('sign-in-wrong-address');
+  await follow(page, '.ways a');
+  await see('sign-in-phone');
+  await page.select('#country', 'JP');
+  await fill(page, '#phone', phone);
+  await submit(page);
+  await see('code-phone');
+  await begin(page);
+  await giveEmail(page, email);
+  await see('code-email');
+  const code = await codeFor(email);
+  const wrong = code === '000000' ? '111111' : '000000';
+  await giveCode(page, wrong, { isSent: false });
+  await see('code-wrong');
+  await advance(31);
+  await page.reload();
+  await follow(page, '.again button');
+  await see('code-sent-again');
+  await page.evaluate(() => document.querySelector('.again button').disabled = false);
+  await follow(page, '.again button');
+  await see('code-too-many-messages');
+  await advance(301);
+  await giveCode(page, code, { isSent: false });
+  await see('code-expired');
+  await follow(page, '.again button');
+  const next = await codeFor(email, 3);
+  page.isHeld = true;
+  await giveCode(page, next);
+  await page.waitForSelector('a.main');
+  await see('leaving', { isStill: false });
+  page.isHeld = false;
+  await page.goBack().catch(() => {});
+
+  await begin(page, { prompt: 'select_account' });
+  await see('choose');
+  await page.goto(`${root}/sign-in?flow=000000000000000000000`);
+  await see('no-session');
+  await page.goto(authorizeUrl({ redirect_uri: 'https://evil.example/' }));
+  await see('bad-request');
+  check((await page.$eval('code', element => element.textContent)).startsWith('invalid_request'), 'what is wrong');
+}

@@ -1,0 +1,227 @@
+// What people do.
+import {
+  advance, arrived, begin, check, codeFor, equal, fill, follow, giveCode, giveEmail, heading, isIn, message, person, submit, text,
+} from './support.mjs';
+
+export async function signUpAndInByEmail() {
+  const page = await person();
+  await begin(page, { screen_hint: 'signup' });
+  equal(await heading(page), 'Create your account', 'the wording for new people');
+  await giveEmail(page, 'Ada@Example.com');
+  equal(await text(page, '.address bdi'), 'Ada@example.com', 'where the code went');
+  await giveCode(page, await codeFor('Ada@example.com'));
+  const first = await isIn(page);
+
+  // Signed in: the next time nobody is asked.
+  await begin(page);
+  const second = await isIn(page);
+  check(first !== second, 'each authorization has a code of its own');
+  await begin(page, { prompt: 'none' });
+  await isIn(page);
+
+  // Asked all the same.
+  await begin(page, { prompt: 'select_account' });
+  equal(await text(page, '.address bdi'), 'Ada@example.com', 'who is signed in');
+  await submit(page);
+  await isIn(page);
+  await begin(page, { prompt: 'select_account' });
+  await follow(page, '.ways a');
+  await page.waitForSelector('#email');
+  await advance(60);
+  await begin(page, { prompt: 'login' });
+  equal(await heading(page), 'Sign in', 'the wording for known people');
+  await giveEmail(page, 'ada@example.com');
+  await giveCode(page, await codeFor('ada@example.com'));
+  await isIn(page);
+  await begin(page, { connection: 'email' });
+  await page.waitForSelector('#email');
+  await follow(page, 'button.link');
+  equal((await arrived(page)).get('error'), 'access_denied', 'what the application is told when nobody signed in');
+}
+
+export async function signInBySms() {
+  const page = await person({ language: 'ja-JP' });
+  await begin(page, { connection: 'sms', ui_locales: 'en' });
+  equal(await page.$eval('#country', list => list.value), 'JP', 'the country of the browser');
+  check(!(await page.$('#email')), 'the other way in is not offered');
+  await fill(page, '#phone', '090-1234');
+  const refused = await submit(page);
+  equal(refused.status(), 422, 'a number that is too short');
+  equal(await page.$eval('#phone', input => input.value), '090-1234', 'what was typed is still there');
+  await fill(page, '#phone', '０９０-1234-5678');
+  await submit(page);
+  equal(await text(page, '.address bdi'), '+819012345678', 'where the code went');
+  await giveCode(page, await codeFor('+819012345678'));
+  await isIn(page);
+}
+
+export async function editAndResend() {
+  const page = await person();
+  await begin(page);
+  await giveEmail(page, 'tpyo@example.com');
+  const lost = await codeFor('tpyo@example.com');
+  await follow(page, '.address a');
+  equal(await page.$eval('#email', input => input.value), 'tpyo@example.com', 'the address to edit');
+  await giveEmail(page, 'typo@example.com');
+  const code = await codeFor('typo@example.com');
+  if (lost !== code) {
+    await giveCode(page, lost);
+    check((await text(page, '#problem')).startsWith('That code is not right'), 'the code that went elsewhere');
+  }
+  check(await page.$eval('.again button', button => button.disabled), 'it cannot be sent again at once');
+  check(/ 0:(30|2\d)$/.test(await text(page, '.again .hint')), 'how long it is until then');
+  await advance(31);
+  await page.reload();
+  await follow(page, '.again button');
+  equal(await text(page, '.news'), 'The message was sent again.', 'the news');
+  equal(await codeFor('typo@example.com', 2), code, 'the same code again');
+  await giveCode(page, code);
+  await isIn(page);
+}
+
+export async function wrongAndExpiredCodes() {
+  const page = await person();
+  await begin(page);
+  const nobody = await giveEmail(page, 'not an address');
+  equal(nobody.status(), 422, 'no address');
+  equal(await page.evaluate(() => document.activeElement.id), 'email', 'where one types on');
+  await giveEmail(page, 'grace@example.com');
+  const code = await codeFor('grace@example.com');
+  const wrong = code === '000000' ? '111111' : '000000';
+  const short = await giveCode(page, '123', { isSent: false });
+  equal(short.status(), 422, 'too short for a code');
+  equal(await text(page, '#problem'), 'The code has 6 digits.', 'what is wrong with it');
+  // Too short costs no try: three wrong ones are judged.
+  for (let tries = 1; tries <= 3; tries++) {
+    await giveCode(page, wrong, { isSent: false });
+    check((await text(page, '#problem')).startsWith('That code is not right'), `wrong code ${tries}`);
+  }
+  await giveCode(page, code, { isSent: false });
+  check((await text(page, '.problem')).startsWith('That code was tried too often'), 'the right one comes too late');
+  check(!(await page.$('#code')), 'there is nothing to type any more');
+  await advance(31);
+  await follow(page, '.again button');
+  const next = await codeFor('grace@example.com', 2);
+  await advance(301);
+  await giveCode(page, next, { isSent: false });
+  check((await text(page, '.problem')).startsWith('This code has expired'), 'an old code');
+  await follow(page, '.again button');
+  await giveCode(page, await codeFor('grace@example.com', 3));
+  await isIn(page);
+}
+
+export async function tooManyMessages() {
+  const page = await person();
+  await begin(page);
+  await giveEmail(page, 'often@example.com');
+  // Back, and the same address at once: the code is on its way, and that is said.
+  await follow(page, '.address a');
+  await giveEmail(page, 'often@example.com');
+  await page.waitForSelector('#code');
+  let refused;
+  for (let sends = 0; sends < 10 && refused?.status() !== 429; sends++) {
+    await advance(31);
+    await page.reload();
+    refused = await follow(page, '.again button');
+    refused = { status: () => (page.url().includes('news=again') ? 303 : refused.headers()['retry-after'] ? 429 : 0), headers: refused.headers };
+  }
+  equal(refused.status(), 429, 'too many messages');
+  check(/^Too many messages were asked for\. You can send another in \d+ minutes\.$/.test(await text(page, '.problem')), 'how long to wait');
+  check(await page.$('#code'), 'the code that came can still be typed');
+  check(await page.$eval('.again button', button => button.disabled), 'and no other can be asked for');
+  await giveCode(page, await codeFor('often@example.com'));
+  await isIn(page);
+}
+
+export async function otherBrowser() {
+  const page = await person();
+  await begin(page);
+  await giveEmail(page, 'mine@example.com');
+  const code = await codeFor('mine@example.com');
+  const stranger = await person();
+  const answer = await stranger.goto(page.url());
+  equal(answer.status(), 400, 'the sign-in of another browser');
+  equal(await heading(stranger), 'We cannot go on from here', 'what is said');
+  // Nor with a sign-in of their own under way.
+  await begin(stranger);
+  equal((await stranger.goto(page.url())).status(), 400, 'with a cookie of their own');
+  // And no guess of theirs counts for the code: they have another.
+  await begin(stranger);
+  await giveEmail(stranger, 'mine@example.com');
+  const theirs = await codeFor('mine@example.com', 2);
+  for (let tries = 0; tries < 3; tries++) await giveCode(stranger, theirs === '000000' ? '111111' : '000000', { isSent: false });
+  await giveCode(page, code);
+  await isIn(page);
+}
+
+export async function severalTabsAndBack() {
+  const page = await person();
+  await begin(page, { state: 'one' });
+  const tab = await page.newTab();
+  await begin(tab, { state: 'two' });
+  await giveEmail(page, 'tabs@example.com');
+  await giveEmail(tab, 'other@example.com');
+  await page.goBack();
+  await page.waitForSelector('#email');
+  await page.goForward();
+  await page.waitForSelector('#code');
+  // The form that was there before going back still works.
+  await giveCode(page, await codeFor('tabs@example.com'));
+  equal((await arrived(page)).get('state'), 'one', 'the state of the first tab');
+  await page.goBack();
+  equal(await heading(page), 'This sign-in is complete', 'a sign-in that is over');
+  await giveCode(tab, await codeFor('other@example.com'));
+  equal((await arrived(tab)).get('state'), 'two', 'the state of the second tab');
+}
+
+export async function withoutScript() {
+  const page = await person({ script: false, language: 'en-GB' });
+  await begin(page, { login_hint: 'plain@example.com' });
+  equal(await page.$eval('#email', input => input.value), 'plain@example.com', 'the hint');
+  await follow(page, '.ways a');
+  equal(await page.$eval('#country', list => list.value), 'GB', 'the country of the browser');
+  await page.type('#phone', '07911 123456');
+  await submit(page);
+  check(!(await page.$eval('.again button', button => button.disabled)), 'the button works');
+  equal(await text(page, '.again .hint'), 'You can send it again in 30 seconds', 'when');
+  const early = await follow(page, '.again button');
+  equal(early.status(), 429, 'too early');
+  const code = await codeFor('+447911123456');
+  await giveCode(page, `${code.slice(0, 3)} ${code.slice(3)}`, { isSent: false });
+  await page.waitForFunction(() => true).catch(() => {});
+  for (let waits = 0; waits < 100 && !page.url().startsWith('https://app.example.com/'); waits++) {
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  const parameters = new URL(page.url()).searchParams;
+  check(parameters.get('code'), `a code came back: ${page.url()}`);
+}
+
+export async function japanese() {
+  const page = await person({ language: 'ja,en;q=0.5' });
+  await begin(page);
+  equal(await page.$eval('html', html => html.lang), 'ja', 'the language of the browser');
+  equal(await heading(page), 'ログイン', 'in Japanese');
+  await follow(page, 'footer a');
+  equal(await heading(page), 'Sign in', 'the language that was chosen');
+  await begin(page, { ui_locales: 'fr ja' });
+  await giveEmail(page, 'kei@example.com');
+  equal(await heading(page), 'メールをご確認ください', 'the language the application asked for');
+  check(/[ぁ-ん]/.test((await message('kei@example.com')).text), 'the message is in Japanese, too');
+  const code = await codeFor('kei@example.com');
+  await giveCode(page, code.replace(/\d/g, digit => String.fromCharCode(0xff10 + Number(digit))), { isSent: false });
+  await isIn(page);
+}
+
+export async function nobodyIsTold() {
+  // Somebody who has an account and somebody who has none see the same, but for the address.
+  const seen = [];
+  for (const address of ['known@example.com', 'unknown@example.com']) {
+    const page = await person();
+    await begin(page);
+    await giveEmail(page, address);
+    const body = await page.evaluate(() => document.querySelector('main').innerText);
+    seen.push(body.replace(address, 'ADDRESS').replace(/0:\d+/, 'TIME'));
+    await giveCode(page, '12345', { isSent: false });
+  }
+  equal(seen[0], seen[1], 'what people see');
+}
