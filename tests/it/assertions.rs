@@ -183,6 +183,33 @@ async fn keys_take_turns_and_are_of_every_listed_kind() {
     client.ask(&pss(&rsa, &client.claims(&json!({})))).await.expect("401 oidc.invalid_client");
 }
 
+#[tokio::test]
+async fn a_key_serves_wherever_a_client_authenticates() {
+    let app = TestApp::start().await;
+    let client = Application::new(&app).await;
+    let grants =
+        json!({ "customClientMetadata": { "grantTypes": ["http://auth0.com/oauth/grant-type/passwordless/otp"] } });
+    app.manager().await.patch(&format!("/api/applications/{}", client.id), grants).await.expect("200");
+    let asked = |path: &str, assertion: &str, more: Value| {
+        let mut body = json!({ "client_id": client.id, "client_assertion_type": TYPE, "client_assertion": assertion });
+        merge(&mut body, &more);
+        app.http.post(app.url(path)).json(&body)
+    };
+    let email = json!({ "connection": "email", "email": "ada@example.com", "send": "code" });
+    for (path, more) in [
+        ("/passwordless/start", email),
+        ("/otp/challenge", json!({ "connection": "email", "email": "bob@example.com" })),
+        ("/oauth/revoke", json!({ "token": "unknown" })),
+        ("/oidc/token/revocation", json!({ "token": "unknown" })),
+    ] {
+        let assertion = client.assertion(&json!({}));
+        Answer::of(asked(path, &assertion, more.clone())).await.expect("200");
+        assert_eq!(Answer::of(asked(path, &assertion, more.clone())).await.status, 401, "{path}: shown twice");
+        let forged = client.assertion(&json!({ "aud": "https://elsewhere.example/" }));
+        assert_eq!(Answer::of(asked(path, &forged, more)).await.status, 401, "{path}");
+    }
+}
+
 /// PS256.
 fn pss(key: &SigningKey, claims: &Value) -> String {
     let header = json!({ "alg": "PS256", "kid": key.kid() });

@@ -85,8 +85,7 @@ async fn a_public_client_learns_a_nonce_and_comes_again_with_the_same_code() {
     let token = issued["access_token"].as_str().unwrap().to_owned();
     assert_eq!(claims(&token)["cnf"], json!({ "jkt": key.jkt() }));
 
-    let user = app.user().await;
-    let caller = Bound { app: &app, user: &user, key, token };
+    let caller = Bound { app: &app, key, token };
     let answer = caller.get(ACCOUNT).await.expect("401 auth.use_dpop_nonce");
     let challenge = answer.header("www-authenticate").unwrap();
     assert!(challenge.starts_with("DPoP realm=") && challenge.contains(r#"error="use_dpop_nonce""#), "{challenge}");
@@ -231,7 +230,6 @@ async fn a_bound_token_is_no_bearer_token_and_a_bearer_token_is_not_bound() {
 #[tokio::test]
 async fn a_management_token_can_be_bound() {
     let app = TestApp::start().await;
-    let user = app.user().await;
     let key = ClientKey::new();
     let form = [("grant_type", "client_credentials"), ("resource", "https://default.logto.app/api")];
     let request = app.http.post(app.url(TOKEN)).form(&form);
@@ -240,7 +238,7 @@ async fn a_management_token_can_be_bound() {
     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
     let bearer = app.http.get(app.url("/api/users")).bearer_auth(&token);
     Answer::of(bearer).await.expect("401 auth.unauthorized");
-    let manager = Bound { app: &app, user: &user, key, token };
+    let manager = Bound { app: &app, key, token };
     let answer = manager.get("/api/users").await.expect("200");
     assert!(answer.header("dpop-nonce").is_some());
     Answer::of(manager.bare("GET", "/api/users")).await.expect("401 auth.invalid_dpop_proof");

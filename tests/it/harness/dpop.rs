@@ -65,7 +65,6 @@ pub fn merge(members: &mut Value, changes: &Value) {
 /// A user whose token is bound to a key.
 pub struct Bound<'a> {
     pub app: &'a TestApp,
-    pub user: &'a User<'a>,
     pub key: ClientKey,
     pub token: String,
 }
@@ -84,7 +83,7 @@ impl<'a> Bound<'a> {
         let token =
             issue::bound_user_token(app, &mut session, &user.id, application, scope, issuer, Some(key.jkt())).await;
         session.commit().await.unwrap();
-        Self { app: user.app, user, key, token: token.unwrap() }
+        Self { app: user.app, key, token: token.unwrap() }
     }
 
     /// A proof for the token and this request.
