@@ -2,8 +2,16 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  advance, authorizeUrl, begin, check, codeFor, fill, follow, giveCode, giveEmail, isClean, person, root, submit,
+  advance, arrived, authorizeUrl, begin, callback, check, clientId, codeFor, fill, follow, giveCode, giveEmail, isClean, message, person, root,
+  submit,
 } from './support.mjs';
+
+async function linkFor(email) {
+  const authParams = { response_type: 'code', redirect_uri: callback, scope: 'openid', state: 's' };
+  const body = JSON.stringify({ client_id: clientId, connection: 'email', email, send: 'link', authParams });
+  await fetch(`${root}/passwordless/start`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  return /https?:\/\/\S*verify_redirect\S*/.exec((await message(email)).text)[0];
+}
 
 const shots = process.env.COUNTERSIGN_SCREENSHOTS;
 const looks = [
@@ -63,10 +71,21 @@ async function walk(locale, look) {
   await giveCode(page, next);
   await page.waitForSelector('a.main');
   await see('leaving');
-  page.isHeld = false;
 
+  page.isHeld = false;
   await begin(page, { prompt: 'select_account' });
   await see('choose');
+  await page.goto(`${root}/oidc/logout`);
+  await see('sign-out');
+  await submit(page);
+  await see('signed-out');
+  const link = await linkFor(`link.${email}`);
+  await page.goto(link);
+  await see('link');
+  await submit(page);
+  await arrived(page);
+  await page.goto(link);
+  await see('link-over');
   await page.goto(`${root}/sign-in?flow=000000000000000000000`);
   await see('no-session');
   await page.goto(authorizeUrl({ redirect_uri: 'https://evil.example/' }));

@@ -134,7 +134,8 @@ impl<'a> Flow<'a> {
         change: impl FnOnce(&mut AuthorizationCode),
     ) -> Arrival {
         let app = self.app.app();
-        let client = Client { ip: Some(IpAddr::from([203, 0, 113, 9])), request_id: "a-test".to_owned(), user_agent: None };
+        let client =
+            Client { ip: Some(IpAddr::from([203, 0, 113, 9])), request_id: "a-test".to_owned(), user_agent: None };
         let proof = proof_of(Connection::Email, app.now());
         let mut db = self.app.write().await;
         let application = applications::find(&mut db, &self.client).await.unwrap().unwrap();
