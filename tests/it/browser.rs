@@ -105,6 +105,16 @@ async fn pages_and_messages_speak_the_language_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
+    plays("magicLink").await;
+}
+
+#[tokio::test]
+async fn people_sign_out_after_one_question() {
+    plays("signOut").await;
+}
+
+#[tokio::test]
 async fn every_page_is_clean_in_both_languages_wide_and_narrow_light_and_dark() {
     plays("everyPage").await;
 }

@@ -24,7 +24,7 @@ use crate::{
     storage::users,
 };
 
-/// `GET /sign-in`: where the sign-in is, or what the query asks for of it.
+/// `GET /sign-in`: the step of the sign-in that the query asks for.
 pub async fn page(app: Data<App>, request: HttpRequest) -> HttpResponse {
     show(&app, &request).await.unwrap_or_else(|error| forms::failed(&app, &request, &error))
 }
@@ -45,13 +45,13 @@ async fn show(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
         return Ok(forms::finished(frame, &flow));
     }
     let wanted = wanted(&flow, &query);
-    if wanted.is_none() {
-        if flow.state.sent.is_some() {
-            return Ok(code_page(app, &flow, frame, None, query.get("news") == "again", StatusCode::OK));
-        }
-        if let Some(user) = chosen_from(app, request, &flow).await? {
-            return Ok(choose_page(&flow, frame, &user));
-        }
+    if query.get("step") == "code" && flow.state.sent.is_some() {
+        return Ok(code_page(app, &flow, frame, None, query.get("news") == "again", StatusCode::OK));
+    }
+    if wanted.is_none()
+        && let Some(user) = chosen_from(app, request, &flow).await?
+    {
+        return Ok(choose_page(&flow, frame, &user));
     }
     let entry = Typed::first(app, request, &flow, wanted, query.get("as"));
     Ok(identifier_page(app, &flow, frame, entry, None, StatusCode::OK))
@@ -127,6 +127,7 @@ impl Typed {
         let hint = hint.filter(|hint| asked.connections.contains(&hint.connection));
         let sent = flow.state.sent.as_ref();
         let connection = wanted
+            .or_else(|| sent.map(|sent| sent.connection))
             .or_else(|| hint.as_ref().map(|hint| hint.connection))
             .or_else(|| asked.connections.first().copied())
             .unwrap_or(Connection::Email);
@@ -205,13 +206,14 @@ pub enum Problem {
 pub fn code_page(
     app: &App,
     flow: &Flow,
-    frame: Frame,
+    mut frame: Frame,
     problem: Option<Problem>,
     is_again: bool,
     status: StatusCode,
 ) -> HttpResponse {
     let words = frame.words;
     let Some(sent) = &flow.state.sent else { return forms::redirect(&flow.path()) };
+    frame.other_language = Some(format!("{}&language={}", flow.code_path(), frame.other_tag()));
     let connection = sent.connection;
     let section = app.config.sign_in.of(connection);
     let (digits, minutes) = (section.code_digits.to_string(), (section.code_seconds / 60).max(1).to_string());

@@ -108,13 +108,13 @@ async fn take_identifier(app: &App, request: &HttpRequest, mut flow: Flow, field
         return Ok(show::identifier_page(app, &flow, frame, typed, problem, status));
     };
     let refusal = match send(app, request, &mut flow, &address).await? {
-        Ok(()) => return Ok(forms::redirect(&flow.path())),
+        Ok(()) => return Ok(forms::redirect(&flow.code_path())),
         Err(refusal) => refusal,
     };
     // Where a code went to this very address a moment ago, that is the answer.
     let is_there = flow.state.sent.as_ref().is_some_and(|sent| sent.address == address.spelling);
     if is_there && refusal.code == Code::MessageRateLimited {
-        return Ok(forms::redirect(&flow.path()));
+        return Ok(forms::redirect(&flow.code_path()));
     }
     let frame = show::frame(app, request, &flow, Some(fields));
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -184,7 +184,7 @@ async fn send_again(app: &App, request: &HttpRequest, mut flow: Flow, fields: &F
     let address = sent.and_then(|sent| Address::parse(sent.connection, &sent.address));
     let Some(address) = address else { return Ok(forms::redirect(&flow.path())) };
     let refusal = match send(app, request, &mut flow, &address).await? {
-        Ok(()) => return Ok(forms::redirect(&format!("{}&news=again", flow.path()))),
+        Ok(()) => return Ok(forms::redirect(&format!("{}&news=again", flow.code_path()))),
         Err(refusal) => refusal,
     };
     let frame = show::frame(app, request, &flow, Some(fields));

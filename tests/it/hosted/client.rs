@@ -183,7 +183,7 @@ impl<'a> Surfer<'a> {
 impl TestApp {
     /// The code of the newest message to an address, once the outbox has sent one.
     pub async fn mailed_code(&self, address: &str) -> String {
-        self.wait_for_message(|message| message.to == address).await;
+        self.wait_for_message(|message| message.to.eq_ignore_ascii_case(address)).await;
         self.code_for(address)
     }
 }
