@@ -21,7 +21,8 @@ pub async fn app_with(mut config: Config, options: Options) -> anyhow::Result<Bo
     let address = config.server.bind;
     let key_file = config.keys.master_key_file.as_ref();
     let has_master_key = options.master_key.is_some() || key_file.is_some_and(|file| file.exists());
-    let app = build_app(config, address, &mut Options { is_offline: true, ..options }).await?;
+    // On the heap: it is large, and every command would carry it about.
+    let app = Box::new(Box::pin(build_app(config, address, &mut Options { is_offline: true, ..options })).await?);
     if !has_master_key {
         let hooks = storage::hooks::count(&mut app.db.read().await?).await?;
         anyhow::ensure!(
