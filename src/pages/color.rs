@@ -44,8 +44,7 @@ fn toward(rgb: [u8; 3], end: [u8; 3], ground: [u8; 3]) -> [u8; 3] {
             let sum = u16::from(from) * (20 - step) + u16::from(to) * step;
             u8::try_from(sum / 20).unwrap_or(to)
         };
-        let ([r, g, b], [x, y, z]) = (rgb, end);
-        [mix(r, x), mix(g, y), mix(b, z)]
+        std::array::from_fn(|at| rgb.get(at).zip(end.get(at)).map_or(0, |(from, to)| mix(*from, *to)))
     };
     (0..=20).map(mixed).find(|color| contrast(*color, ground) >= LEAST).unwrap_or(end)
 }

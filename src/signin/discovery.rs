@@ -15,6 +15,7 @@ use crate::{
 
 /// What an issuer says of itself (OpenID Connect Discovery 3, RFC 8414 2).
 #[derive(Serialize, utoipa::ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the members have these names and types")]
 pub struct Discovery {
     issuer: String,
     authorization_endpoint: String,

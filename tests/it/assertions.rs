@@ -50,10 +50,10 @@ impl<'a> Application<'a> {
     }
 
     fn request(&self, assertion: &str, more: &[(&str, &str)]) -> RequestBuilder {
-        self.request_at(self.app, assertion, more)
+        Self::request_at(self.app, assertion, more)
     }
 
-    fn request_at(&self, app: &TestApp, assertion: &str, more: &[(&str, &str)]) -> RequestBuilder {
+    fn request_at(app: &TestApp, assertion: &str, more: &[(&str, &str)]) -> RequestBuilder {
         let mut form = vec![
             ("grant_type", "client_credentials"),
             ("resource", RESOURCE),
@@ -155,7 +155,7 @@ async fn an_assertion_is_used_once_on_all_nodes_together() {
     let (client, neighbour) = (Application::new(&app).await, Application::new(&app).await);
     let assertion = client.assertion(&json!({ "jti": "one" }));
     let nodes = [&app, &other].into_iter().cycle().take(20);
-    let asked = nodes.map(async |node| Answer::of(client.request_at(node, &assertion, &[])).await.status);
+    let asked = nodes.map(async |node| Answer::of(Application::request_at(node, &assertion, &[])).await.status);
     let answers = futures_util::future::join_all(asked).await;
     assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
     assert!(answers.iter().all(|status| [200, 401].contains(status)), "{answers:?}");

@@ -29,6 +29,7 @@ mod floors;
 mod gates;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod hosted;

@@ -8,7 +8,7 @@ use super::Address;
 use crate::{
     app::App,
     audit::{self, Actor},
-    crypto::digest::digest,
+    crypto::digest::{digest, hex},
     domain::{
         application::Connection,
         id::pick,
@@ -143,7 +143,7 @@ fn actor<'a>(ask: &Ask<'a>) -> Actor<'a> {
 fn sender(ask: &Ask<'_>) -> String {
     match ask.holder {
         Holder::Named => format!("application {}", ask.application.id),
-        Holder::Held(hash) => format!("holder {}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Holder::Held(hash) => format!("holder {}", hex(hash)),
     }
 }
 
