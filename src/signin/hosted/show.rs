@@ -217,7 +217,7 @@ pub fn code_page(
     let connection = sent.connection;
     let section = app.config.sign_in.of(connection);
     let (digits, minutes) = (section.code_digits.to_string(), (section.code_seconds / 60).max(1).to_string());
-    let gap = Duration::from_secs(u64::from(app.config.limits.send_gap_seconds));
+    let gap = Duration::from_secs(app.config.limits.send_gap_seconds);
     let left = sent.at.plus(gap).since(app.now());
     let (problem, warning, until, is_over) = match problem {
         None => (None, None, left, false),
