@@ -61,7 +61,7 @@ words! {
     edit_phone: "Edit the phone number", "電話番号を変更";
     code: "Code", "コード";
     code_hint: "It works once, within {minutes} minutes.", "{minutes} 分以内に一度だけ使えます。";
-    code_auto: "It is checked as soon as the last digit is in.", "最後の桁を入力すると自動で確認します。";
+    code_auto: " It is checked as soon as the last digit is in.", "最後の桁を入力すると自動で確認します。";
     again: "Send the code again", "コードを再送する";
     again_in: "You can send it again in {time}", "{time} 後に再送できます";
     was_sent_again: "The message was sent again.", "メッセージを再送しました。";

@@ -51,7 +51,7 @@ export async function signInBySms() {
   equal(await page.$eval('#phone', input => input.value), '090-12', 'what was typed is still there');
   await fill(page, '#phone', '０９０-1234-5678');
   await submit(page);
-  equal(await text(page, '.address bdi'), '+819012345678', 'where the code went');
+  equal(await text(page, '.address bdi'), '+81 9012345678', 'where the code went');
   await giveCode(page, await codeFor('+819012345678'));
   await isIn(page);
 }
