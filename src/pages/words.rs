@@ -63,6 +63,7 @@ words! {
     code_hint: "It works once, within {minutes} minutes.", "{minutes} 分以内に一度だけ使えます。";
     code_auto: " It is checked as soon as the last digit is in.", "最後の桁を入力すると自動で確認します。";
     again: "Send the code again", "コードを再送する";
+    anew: "Send a new code", "新しいコードを送る";
     again_in: "You can send it again in {time}", "{time} 後に再送できます";
     was_sent_again: "The message was sent again.", "メッセージを再送しました。";
     nothing_came: "Nothing came? Check the spam folder, and that the address is right.", "届かない場合は、迷惑メールフォルダーとアドレスをご確認ください。";
