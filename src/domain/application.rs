@@ -23,9 +23,6 @@ impl ApplicationType {
     /// Every type.
     pub const ALL: &[Self] = &[Self::Native, Self::Spa, Self::Traditional, Self::MachineToMachine];
 
-    /// Those that keep no secret.
-    pub const PUBLIC: [Self; 2] = [Self::Native, Self::Spa];
-
     /// The name on the wire and in storage.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -46,7 +43,7 @@ impl ApplicationType {
     /// Whether it can keep a secret, and so must show it.
     #[must_use]
     pub const fn is_confidential(self) -> bool {
-        !matches!(self, Self::Native | Self::Spa)
+        matches!(self, Self::Traditional | Self::MachineToMachine)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
+        dpop::Nonces,
         hasher::Hasher,
         issuers::TrustedIssuers,
         master_key::MasterKey,
@@ -124,6 +125,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let codes = CodeKey::new(&master, &older)?;
     let sign_in_codes = DerivedCodes::new(&master, &older)?;
     let successors = Successors::new(&master, &older)?;
+    let dpop_nonces = Nonces::new(&master, &older)?;
     let limits = PoolLimits::of(&config.database, config.database.connections);
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
@@ -167,6 +169,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         codes,
         sign_in_codes,
         successors,
+        dpop_nonces,
         channels,
         webhooks,
         templates,

@@ -139,6 +139,11 @@ pub async fn find(session: &mut Session, id: &SessionId, now: Timestamp) -> sqlx
     session.fetch_optional(sql, (id, now)).await
 }
 
+/// The session of that id, be it over.
+pub async fn find_any(session: &mut Session, id: &SessionId) -> sqlx::Result<Option<Stored>> {
+    session.fetch_optional(select!("where id = $1"), (id,)).await
+}
+
 /// The living session of the browser with that cookie.
 pub async fn find_browser(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<Stored>> {
     let sql = select!("where browser_hash = $1 and ended_at is null and (expires_at is null or expires_at > $2)");

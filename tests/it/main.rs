@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod browser;
@@ -13,6 +15,8 @@ mod caller;
 mod chaos;
 #[cfg(test)]
 mod clients;
+#[cfg(test)]
+mod dpop;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
@@ -58,6 +62,8 @@ mod security;
 mod seeds;
 #[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod states;
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn operations_have_the_names_and_tags_that_clients_know() {
         assert_eq!(operation["operationId"], name);
         let tag = if path.starts_with("/api/verifications") { "Verifications" } else { "My account" };
         assert_eq!(operation["tags"], serde_json::json!([tag]));
-        assert_eq!(operation["security"], serde_json::json!([{ "bearer": [] }]));
+        assert_eq!(operation["security"], serde_json::json!([{ "bearer": [] }, { "boundToken": [], "proof": [] }]));
     }
     let mut names: Vec<&str> = all.iter().map(|(_, _, operation)| operation["operationId"].as_str().unwrap()).collect();
     names.sort_unstable();

@@ -1,6 +1,7 @@
 //! Client applications, for operators (contract 4).
 
 mod new;
+pub mod secrets;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web::Data};
 use secrecy::ExposeSecret;
@@ -13,11 +14,14 @@ use self::new::{Description, Name};
 use super::auth::Manager;
 use crate::{
     app::App,
-    audit,
+    audit::{self, Actor},
     domain::{application::ApplicationType, id::ApplicationId, refusal::Code},
     error::Result,
     refusals,
-    storage::applications::{self, Application},
+    storage::{
+        Session,
+        applications::{self, Application},
+    },
     web::{
         fields,
         json::Json,
@@ -178,15 +182,27 @@ pub async fn update(
     Json(changes): Json<ApplicationChanges>,
 ) -> Result<HttpResponse> {
     let mut session = app.db.write().await?;
-    let before = applications::lock(&mut session, &ApplicationId(id)).await?.ok_or(Code::EntityNotFound)?;
+    let after = change(&app, &mut session, &ApplicationId(id), changes, (&manager).into()).await?;
+    session.commit().await?;
+    Ok(HttpResponse::Ok().json(ApplicationView::new(after, None)))
+}
+
+/// Changes an application in the caller's transaction, with its audit event; gives it as it is now.
+pub async fn change(
+    app: &App,
+    session: &mut Session,
+    id: &ApplicationId,
+    changes: ApplicationChanges,
+    actor: Actor<'_>,
+) -> Result<Application> {
+    let before = applications::lock(session, id).await?.ok_or(Code::EntityNotFound)?;
     let after = changes.apply(before)?;
-    applications::set(&mut session, &after).await?;
+    applications::set(session, &after).await?;
     let data = json!({
         "id": after.id, "isManagement": after.is_management, "allowTokenExchange": after.allow_token_exchange,
     });
-    audit::write(&app, &mut session, "application.updated", &manager, data).await?;
-    session.commit().await?;
-    Ok(HttpResponse::Ok().json(ApplicationView::new(after, None)))
+    audit::write(app, session, "application.updated", actor, data).await?;
+    Ok(after)
 }
 
 impl ApplicationChanges {

@@ -80,7 +80,7 @@ async fn started() -> TestApp {
 }
 
 /// Registers a hook; as it is shown.
-async fn register(app: &TestApp, url: &str, events: &[&str]) -> Value {
+pub async fn register(app: &TestApp, url: &str, events: &[&str]) -> Value {
     let hook = json!({ "name": "x", "events": events, "config": { "url": url } });
     app.manager().await.post("/api/hooks", hook).await.expect("201").json()
 }

@@ -16,7 +16,7 @@ async fn every_endpoint_an_issuer_names_is_there() {
         let answer = Answer::of(app.http.get(app.url(path))).await.expect("200");
         assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
         let document = answer.json();
-        let endpoints = ["token", "userinfo", "revocation", "end_session"].map(|name| format!("{name}_endpoint"));
+        let endpoints = ["authorization", "token", "userinfo", "revocation", "end_session"].map(|name| format!("{name}_endpoint"));
         for name in endpoints.iter().map(String::as_str).chain(["jwks_uri"]) {
             let answer = Answer::of(app.http.request(reqwest::Method::OPTIONS, text(&document, name))).await;
             assert_eq!(answer.status, 200, "{name}");

@@ -1,5 +1,6 @@
 //! Tokens of people, as applications get them, use them and give them up. Authorization codes are made as the hosted pages make them.
 
+mod bound;
 mod code;
 mod discovery;
 mod logout;

@@ -123,6 +123,22 @@ async fn a_refresh_beside_a_suspension_leaves_nothing_that_works() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_beside_the_deletion_of_their_user_are_answered_one_way_or_the_other() {
+    let app = TestApp::start().await;
+    let manager = app.manager().await;
+    for _ in 0..10 {
+        let (flow, _, token) = start(&app).await;
+        let path = format!("/api/users/{}", flow.user);
+        let refreshes = join_all((0..4).map(|_| flow.refresh(&token)));
+        let (deleted, refreshed) = tokio::join!(manager.delete(&path), refreshes);
+        deleted.expect("204");
+        let odd = refreshed.iter().find(|answer| answer.status != 200 && answer.gist() != REFUSED);
+        assert!(odd.is_none(), "{odd:?}");
+        assert_eq!(app.number("select count(*) from refresh_tokens").await, 0);
+    }
+}
+
 #[tokio::test]
 async fn scopes_are_narrowed_for_one_answer_and_never_widened() {
     let app = TestApp::start().await;
