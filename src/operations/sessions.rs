@@ -246,7 +246,7 @@ refusals!(EndRefused: [USER], VerificationRequired, FieldNotEditable, ThirdParty
     operation_id = "DeleteSessionById", tag = "My account", security(("bearer" = [])),
     params(
         ("sessionId" = String, Path, description = "`payload.uid` of the session."),
-        ("revokeGrantsTarget" = Option<Target>, Query, description = "Taken, and without effect: no grant outlives its session."),
+        ("revokeGrantsTarget" = inline(Option<Target>), Query, description = "Taken, and without effect: no grant outlives its session."),
         VerificationHeaders,
     ),
     responses((status = 204, description = "The session is over."), EndRefused),
@@ -299,7 +299,7 @@ refusals!(GrantsRefused: [USER], VerificationRequired, FieldNotEnabled, InvalidI
 /// Lists the applications that got in
 #[utoipa::path(
     operation_id = "GetGrants", tag = "My account", security(("bearer" = [])),
-    params(("appType" = Option<AppType>, Query, description = "Only those of our own, or only those of others."), VerificationHeaders),
+    params(("appType" = inline(Option<AppType>), Query, description = "Only those of our own, or only those of others."), VerificationHeaders),
     responses((status = 200, description = "The grants.", body = Grants), GrantsRefused),
 )]
 #[get("/grants")]

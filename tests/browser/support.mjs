@@ -27,7 +27,7 @@ export async function advance(seconds) {
 
 let browser;
 export async function launch() {
-  const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--lang=en-US', '--force-color-profile=srgb'];
+  const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--lang=en-US', '--force-color-profile=srgb', '--disable-lcd-text'];
   browser = await puppeteer.launch({ executablePath: process.env.COUNTERSIGN_CHROMIUM ?? '/usr/bin/chromium', headless: true, args });
 }
 

@@ -1,7 +1,7 @@
 //! Hosted pages in a real browser: Debian's Chromium, driven by puppeteer. The scenarios are in `tests/browser`; what they need comes
 //! from `.ci/test`.
 //!
-//! `COUNTERSIGN_SCREENSHOTS=docs/screenshots cargo test --test it browser::every_page` takes the pictures anew.
+//! `tests/browser/screenshots` takes the pictures of `docs/screenshots` anew.
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{application::Connection, message::Locale, user::User},
+    domain::{application::Connection, calling_codes, message::Locale, user::User},
     error::Result,
     pages::{
         Frame, Page, countries, seconds,
@@ -230,7 +230,7 @@ pub fn code_page(
         key: flow.form_key(),
         is_phone: connection == Connection::Sms,
         sent: fill(sentence, &[("digits", &digits)]),
-        address: sent.address.clone(),
+        address: shown(&sent.address),
         edit: format!("{}&by={}", flow.path(), connection.name()),
         digits: section.code_digits,
         hint: fill(words.code_hint, &[("minutes", &minutes)]),
@@ -246,8 +246,17 @@ pub fn code_page(
     .answer(status)
 }
 
+/// An address for people: of a phone, its country code apart.
+fn shown(address: &str) -> String {
+    let parts = address.strip_prefix('+').and_then(|digits| {
+        let code = calling_codes::of(digits)?;
+        Some((code, digits.strip_prefix(code)?))
+    });
+    parts.map_or_else(|| address.to_owned(), |(code, rest)| format!("+{code} {rest}"))
+}
+
 fn choose_page(flow: &Flow, frame: Frame, user: &User) -> HttpResponse {
-    let phone = user.primary_phone.as_ref().map(|digits| format!("+{digits}"));
+    let phone = user.primary_phone.as_ref().map(|digits| shown(&format!("+{digits}")));
     let name = user.primary_email.clone().or(phone).or_else(|| user.username.clone());
     let first = flow.state.asked.connections.first().map_or("", |connection| connection.name());
     Choose {

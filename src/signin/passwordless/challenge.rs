@@ -69,7 +69,10 @@ impl utoipa::IntoResponses for CaptchaRefused {
 )]
 #[post("/passwordless/challenge")]
 pub async fn captcha(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    match Members::read(&app, &request, payload, "invalid_request").await {
+    let state = Members::read(&app, &request, payload, "invalid_request").await.and_then(|mut members| {
+        members.text("state").map_err(|_| OauthError::new("invalid_request", "`state` must be a string"))
+    });
+    match state {
         Ok(_) => HttpResponse::Ok().json(Captcha { required: false }),
         Err(error) => error.answer(),
     }

@@ -112,7 +112,7 @@ async fn signing_in_again_makes_another_cookie_and_the_old_one_opens_nothing() {
             .await;
         surfer.give_code(&app.code_for(address)).await;
         assert!(surfer.arrived().contains_key("code"));
-        assert_ne!(surfer.cookies["countersign"], first["countersign-session"]);
+        assert_ne!(surfer.cookies["countersign"], first["countersign"]);
         let mut old = Surfer::at(&app, "/healthz").await;
         old.cookies = first.clone();
         old.go(&silent).await;
