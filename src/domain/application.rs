@@ -47,6 +47,10 @@ impl ApplicationType {
     }
 }
 
+/// The client of account pages on our own origin, ours at `/account` and those written for Logto (contract 3, 8.5): part of every
+/// installation.
+pub const ACCOUNT_CENTER: &str = "account-center";
+
 /// A way to sign in without a password: where the code or link goes (contract `auth0.md` 1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -126,6 +126,7 @@ refusals! {
     SecretNameInUse 422 "application.secret_name_exists" "The application has a secret of this name already."
     TooManySecrets 422 "application.too_many_secrets" "An application has two secrets at most; delete one first."
     PublicApplicationSecret 422 "application.public_application_keeps_no_secret" "Applications of this type cannot keep a secret."
+    BuiltInApplication 422 "application.built_in_application_cannot_be_deleted" "This application is part of the service; it cannot be deleted."
     HookMissingEvents 400 "hook.missing_events" "A webhook needs at least one event."
     HookAddressNotAllowed 422 "hook.address_not_allowed" "Webhooks do not go to this address: it is not public, and not in `webhooks.allowed_networks`."
     HookRespondedWithError 422 "hook.endpoint_responded_with_error" "The webhook's endpoint did not answer with success; `data` has what it answered."

@@ -11,6 +11,11 @@ pub mod users;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+/// Routes at the root, which need no token.
+pub fn public_routes(service: &mut ServiceConfig<'_>) {
+    service.service(settings::public::account_center).service(settings::public::sign_in_exp);
+}
+
 /// Routes below `/api`.
 pub fn routes(service: &mut ServiceConfig<'_>) {
     service

@@ -2,6 +2,7 @@
 //!
 //! This floor only draws: what is shown is decided above it. One layout for all, so that people know where they are.
 
+pub mod account;
 mod color;
 pub mod countries;
 pub mod views;
@@ -41,6 +42,7 @@ pub struct Frame {
     pub form_target: Option<String>,
     style: String,
     script: &'static str,
+    calls_us: bool,
 }
 
 impl Frame {
@@ -61,7 +63,14 @@ impl Frame {
             form_target: None,
             style,
             script: SCRIPT,
+            calls_us: false,
         }
+    }
+
+    /// The same for a page with more style and a script of its own, which calls our API.
+    fn with(mut self, style: &str, script: &'static str) -> Self {
+        self.style.push_str(style);
+        Self { script, calls_us: true, ..self }
     }
 
     /// The other language's tag.
@@ -78,8 +87,9 @@ impl Frame {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let (style, script) = (hash(&self.style), hash(self.script));
         let target = self.form_target.as_ref().map(|target| format!(" {target}")).unwrap_or_default();
+        let calls = if self.calls_us { " connect-src 'self';" } else { "" };
         format!(
-            "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{target}; \
+            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{target}; \
              frame-ancestors 'none'; base-uri 'none'"
         )
     }

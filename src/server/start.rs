@@ -41,6 +41,7 @@ use crate::{
     },
     domain::{id::Random, time::Timestamp},
     jobs,
+    management::applications::built_in,
     storage::{self, Db, PoolLimits},
     texts::Templates,
     web::{edge::edge, floods::Floods, pace::Pace, routes::Routes},
@@ -221,6 +222,7 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     })?;
     let address = listener.local_addr()?;
     let app = Data::new(build_app(config, address, &mut options).await?);
+    built_in::ensure(&app).await.context("the application of the account page cannot be stored")?;
     let document = Arc::new(openapi());
     let table = Data::new(Arc::new(Routes::new(&document, routes::UNDOCUMENTED)));
     let document = Data::new(document);

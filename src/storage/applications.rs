@@ -96,10 +96,23 @@ macro_rules! columns {
     };
 }
 
+macro_rules! insert_into {
+    () => {
+        concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+    };
+}
+
 /// Adds an application.
 pub async fn add(session: &mut Session, application: &Application) -> sqlx::Result<()> {
-    let sql =
-        concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+    insert(session, insert_into!(), application).await.map(drop)
+}
+
+/// The same unless there is one with that id; false when there is.
+pub async fn add_missing(session: &mut Session, application: &Application) -> sqlx::Result<bool> {
+    Ok(insert(session, concat!(insert_into!(), " on conflict (id) do nothing"), application).await? == 1)
+}
+
+async fn insert(session: &mut Session, sql: &'static str, application: &Application) -> sqlx::Result<u64> {
     let Application { id, name, description, kind, is_third_party, is_management, allow_token_exchange, .. } =
         application;
     let Application { oidc_client_metadata, custom_data, client_settings, created_at, .. } = application;
@@ -116,7 +129,7 @@ pub async fn add(session: &mut Session, application: &Application) -> sqlx::Resu
         client_settings,
         *created_at,
     );
-    session.execute(sql, params).await.map(drop)
+    session.execute(sql, params).await
 }
 
 /// The application with that id.

@@ -154,7 +154,12 @@ fn paged(request: &ServiceRequest, app: &App, error: &Error) -> HttpResponse {
 fn is_page(path: &str) -> bool {
     matches!(
         path,
-        "/authorize" | "/oidc/auth" | "/sign-in" | "/passwordless/verify_redirect" | "/passwordless/verify-redirect"
+        "/account"
+            | "/authorize"
+            | "/oidc/auth"
+            | "/sign-in"
+            | "/passwordless/verify_redirect"
+            | "/passwordless/verify-redirect"
     ) || path.starts_with("/sign-in/")
 }
 

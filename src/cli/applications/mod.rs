@@ -14,7 +14,7 @@ use super::{ConfigFile, offline, output};
 use crate::{
     app::App,
     audit::{self, Actor},
-    domain::{application::ApplicationType, id::ApplicationId},
+    domain::{application::ApplicationType, id::ApplicationId, refusal::Code},
     error::Result,
     management::applications::{self as management, ApplicationChanges, NewApplication},
     storage::applications::{self, Application},
@@ -203,7 +203,10 @@ async fn list(config: &ConfigFile, as_json: bool) -> anyhow::Result<()> {
 async fn delete(config: &ConfigFile, id: ApplicationId) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
     let mut session = app.db.write().await?;
-    anyhow::ensure!(applications::delete(&mut session, &id).await?, "there is no application {id}");
+    match management::remove(&mut session, &id).await {
+        Err(error) if error.shown().code == Code::EntityNotFound => anyhow::bail!("there is no application {id}"),
+        outcome => outcome.map_err(offline::told)?,
+    }
     let data = json!({ "id": id, "by": "command line" });
     audit::write(&app, &mut session, "application.deleted", NOBODY, data).await?;
     session.commit().await?;

@@ -1,5 +1,6 @@
 //! Client applications, for operators (contract 4).
 
+pub mod built_in;
 mod new;
 pub mod secrets;
 
@@ -15,7 +16,11 @@ use super::auth::Manager;
 use crate::{
     app::App,
     audit::{self, Actor},
-    domain::{application::ApplicationType, id::ApplicationId, refusal::Code},
+    domain::{
+        application::{ACCOUNT_CENTER, ApplicationType},
+        id::ApplicationId,
+        refusal::Code,
+    },
     error::Result,
     refusals,
     storage::{
@@ -234,22 +239,31 @@ impl ApplicationChanges {
     }
 }
 
+refusals!(DeleteRefused: [MANAGEMENT], EntityNotFound, BuiltInApplication);
+
 /// Deletes an application
 ///
 /// Its secrets are worthless from then on, and so are its management tokens. Tokens of users that it got stay valid for reading.
+/// `account-center` stays: it is part of the service.
 #[utoipa::path(
     operation_id = "DeleteApplication", tag = "Applications", security(("bearer" = [])),
     params(("id" = String, Path, description = "The application's id.")),
-    responses((status = 204, description = "The application is gone."), GetRefused),
+    responses((status = 204, description = "The application is gone."), DeleteRefused),
 )]
 #[delete("/applications/{id}")]
 pub async fn delete(app: Data<App>, manager: Manager, PathId(id): PathId) -> Result<HttpResponse> {
     let id = ApplicationId(id);
     let mut session = app.db.write().await?;
-    if !applications::delete(&mut session, &id).await? {
-        return Err(Code::EntityNotFound.into());
-    }
+    remove(&mut session, &id).await?;
     audit::write(&app, &mut session, "application.deleted", &manager, json!({ "id": id })).await?;
     session.commit().await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes an application in the caller's transaction; refused where there is none, and for the one that is part of the service.
+pub async fn remove(session: &mut Session, id: &ApplicationId) -> Result<()> {
+    if id.as_str() == ACCOUNT_CENTER {
+        return Err(Code::BuiltInApplication.into());
+    }
+    if applications::delete(session, id).await? { Ok(()) } else { Err(Code::EntityNotFound.into()) }
 }
