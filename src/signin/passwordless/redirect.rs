@@ -137,13 +137,12 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
     let (connection, user) = match &way {
         Way::Link(row) => {
             let connection = Connection::parse(&row.connection).ok_or(Fault::Over)?;
-            match codes::redeem_link(app, &mut session, row, &application, client).await? {
-                Some(user) => (connection, user),
-                None => {
-                    session.commit().await?;
-                    return Err(Fault::Over);
-                }
-            }
+            let user = codes::redeem_link(app, &mut session, row, &application, client).await?;
+            let Some(user) = user else {
+                session.commit().await?;
+                return Err(Fault::Over);
+            };
+            (connection, user)
         }
         Way::Code(address, code) => {
             match codes::redeem_named(app, &mut session, address, code, &application, client).await? {
