@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
+        dpop::Nonces,
         hasher::Hasher,
         issuers::TrustedIssuers,
         sealer::Sealer,
@@ -58,6 +59,8 @@ pub struct Parts {
     pub sign_in_codes: DerivedCodes,
     /// Makes the tokens that follow from others.
     pub successors: Successors,
+    /// Makes and recognises the nonces of DPoP proofs.
+    pub dpop_nonces: Nonces,
     /// Ways out for messages.
     pub channels: Channels,
     /// The way out for webhooks.

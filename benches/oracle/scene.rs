@@ -11,7 +11,7 @@ use countersign::{
     },
     server::Options,
     stepup::records::Fresh,
-    storage::{guesses, records, users},
+    storage::{guesses, records, sessions, tokens, users},
 };
 
 use crate::subject::{self, Database, Subject, User};
@@ -67,7 +67,7 @@ impl Scene {
         let mac = app.codes.mac(&fresh.key, "123456").to_vec();
         let row = records::NewRecord {
             key: &fresh.key,
-            user: owner,
+            holder: records::Holder { user: owner, jkt: None },
             method: Method::EmailCode.name(),
             purpose: purpose.name(),
             identifier: Some(identifier),
@@ -100,7 +100,7 @@ impl Scene {
         session.commit().await.unwrap();
     }
 
-    /// Suspends a user, or deletes them.
+    /// Suspends a user, with all that goes with it, or deletes them.
     pub async fn dismiss(&self, user: &UserId, is_deleted: bool) {
         let app = &self.subject.running.app;
         let mut session = app.db.write().await.unwrap();
@@ -108,6 +108,8 @@ impl Scene {
             users::delete(&mut session, user).await.unwrap();
         } else {
             users::set_suspended(&mut session, user, true, app.now()).await.unwrap();
+            sessions::end_all(&mut session, user, None, app.now()).await.unwrap();
+            tokens::spend_all(&mut session, user, app.now()).await.unwrap();
         }
         session.commit().await.unwrap();
     }

@@ -76,6 +76,8 @@ pub const ALL: &[Kind] = &[
     owner("account.email.delete", &[], "The primary e-mail address was removed.").tells(UPDATED),
     owner("account.phone.update", &["to"], "The primary phone was set, its proof redeemed.").tells(UPDATED),
     owner("account.phone.delete", &[], "The primary phone was removed.").tells(UPDATED),
+    owner("account.session.end", &["session"], "The user ended a session, and every application's below it."),
+    owner("account.grant.revoke", &["grant"], "The user shut an application out."),
     other("user.created", &["algorithm"], "An account was made, or imported.").tells(&[HookEvent::UserCreated]),
     other("user.updated", &["fields"], "An operator changed an account.").tells(UPDATED),
     other("user.deleted", &[], "An account was deleted, with sessions and records.").tells(&[HookEvent::UserDeleted]),
@@ -132,6 +134,8 @@ pub const ALL: &[Kind] = &[
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),
     other("application.updated", &["id", "isManagement", "allowTokenExchange"], "An application was changed."),
     other("application.deleted", &["id", "by"], "An application was deleted."),
+    other("application.secret_created", &["id", "name"], "An application got another secret."),
+    other("application.secret_deleted", &["id", "name"], "A secret of an application was deleted."),
     other("settings.account_center.updated", &["fields"], "What users may see and change was changed."),
     other("settings.sign_in_exp.updated", &["fields"], "Policies were changed."),
     other(

@@ -16,7 +16,7 @@ use crate::{
     stepup::records::revoke_all,
     storage::{
         directory::{self, Filter},
-        sessions, users,
+        sessions, tokens, users,
     },
     web::json::{Kind, parse},
 };
@@ -179,6 +179,7 @@ async fn suspend(config: &ConfigFile, id: UserId, is_suspended: bool) -> anyhow:
     if is_suspended {
         revoke_all(&app, &mut session, actor).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if is_suspended { "user.suspended" } else { "user.unsuspended" };
     audit::write(&app, &mut session, kind, actor, json!({ "by": "command line" })).await?;

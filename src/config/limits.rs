@@ -25,7 +25,7 @@ pub struct LimitsConfig {
     pub requests_per_minute: u32,
     /// Requests that send or verify something, of one client address in a minute; 0 for no limit. Default 600.
     pub verifications_per_minute: u32,
-    /// Requests to the token endpoints, of one client address in a minute; 0 for no limit. Default 1200.
+    /// Requests for tokens and their revocation, of one client address in a minute; 0 for no limit. Default 1200.
     pub tokens_per_minute: u32,
     /// Client addresses, as CIDR blocks, whose requests are not counted: own back ends. Default: none.
     pub unlimited_clients: Vec<IpNet>,

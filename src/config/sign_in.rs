@@ -19,6 +19,8 @@ pub struct SignInConfig {
     pub starts_per_hour: u32,
     /// Days without use after which a refresh token is worthless. Default 30.
     pub refresh_days: u32,
+    /// Days after signing in when refreshing ends, however often it was done; at least `refresh_days`. Default 365.
+    pub refresh_longest_days: u32,
     /// Days after which a browser signs in again. Default 14.
     pub session_days: u32,
     /// Audiences beside our own that access tokens may be asked for: other APIs that take our tokens. Default: none.
@@ -49,6 +51,7 @@ impl Default for SignInConfig {
             strict_same_browser: false,
             starts_per_hour: 50,
             refresh_days: 30,
+            refresh_longest_days: 365,
             session_days: 14,
             audiences: Vec::new(),
         }
@@ -87,7 +90,15 @@ impl SignInConfig {
                 format!("sign_in.{name}.{key} is {value}: write a number from {least} to {most}")
             }));
         }
-        for (key, days) in [("refresh_days", self.refresh_days), ("session_days", self.session_days)] {
+        let days = [
+            ("refresh_days", self.refresh_days),
+            ("refresh_longest_days", self.refresh_longest_days),
+            ("session_days", self.session_days),
+        ];
+        if self.refresh_longest_days < self.refresh_days {
+            problems.push("sign_in.refresh_longest_days is less than sign_in.refresh_days".to_owned());
+        }
+        for (key, days) in days {
             if !(1..=3650).contains(&days) {
                 problems.push(format!("sign_in.{key} is {days}: write a number of days from 1 to 3650"));
             }

@@ -41,7 +41,7 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Keys for one purpose, the current master key's first.
-fn hmac_keys(purpose: &str, current: &MasterKey, older: &[MasterKey]) -> Result<Vec<hmac::Key>> {
+pub(super) fn hmac_keys(purpose: &str, current: &MasterKey, older: &[MasterKey]) -> Result<Vec<hmac::Key>> {
     let derive = |master: &MasterKey| Ok(hmac::Key::new(hmac::HMAC_SHA256, &*master.derive(purpose)?));
     std::iter::once(current).chain(older).map(derive).collect()
 }

@@ -89,6 +89,21 @@ impl OneOrMany {
     }
 }
 
+/// Seconds since 1970. RFC 7519 2 allows fractions; they are cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+pub struct NumericDate(pub i64);
+
+impl TryFrom<serde_json::Number> for NumericDate {
+    type Error = &'static str;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, Self::Error> {
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and no date is that far away")]
+        let whole = || number.as_f64().filter(|seconds| seconds.is_finite()).map(|seconds| seconds.floor() as i64);
+        number.as_i64().or_else(whole).map(Self).ok_or("not a number of seconds")
+    }
+}
+
 /// The header, which nobody has vouched for yet.
 pub fn header(token: &str) -> Result<Header, TokenProblem> {
     if token.len() > MAX_LENGTH {

@@ -146,7 +146,11 @@ impl SigningKey {
 
     /// A compact JWS over `claims`; `typ` goes into the header, such as `at+jwt` or `JWT`.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String> {
-        let header = json!({ "typ": typ, "alg": self.algorithm.name(), "kid": self.kid });
+        self.sign_under(&json!({ "typ": typ, "alg": self.algorithm.name(), "kid": self.kid }), claims)
+    }
+
+    /// The same under a header of the caller's.
+    pub fn sign_under(&self, header: &Value, claims: &impl Serialize) -> Result<String> {
         let claims = serde_json::to_vec(claims).context("claims as JSON")?;
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');

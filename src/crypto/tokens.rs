@@ -74,6 +74,12 @@ impl Claims {
         user_of(&self.sub)
     }
 
+    /// The key it is bound to.
+    #[must_use]
+    pub fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref().map(|cnf| cnf.jkt.as_str())
+    }
+
     /// The scopes, one by one.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split_ascii_whitespace()

@@ -23,9 +23,6 @@ impl ApplicationType {
     /// Every type.
     pub const ALL: &[Self] = &[Self::Native, Self::Spa, Self::Traditional, Self::MachineToMachine];
 
-    /// Those that keep no secret.
-    pub const PUBLIC: [Self; 2] = [Self::Native, Self::Spa];
-
     /// The name on the wire and in storage.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -46,9 +43,13 @@ impl ApplicationType {
     /// Whether it can keep a secret, and so must show it.
     #[must_use]
     pub const fn is_confidential(self) -> bool {
-        !matches!(self, Self::Native | Self::Spa)
+        matches!(self, Self::Traditional | Self::MachineToMachine)
     }
 }
+
+/// The client of account pages on our own origin, ours at `/account` and those written for Logto (contract 3, 8.5): part of every
+/// installation.
+pub const ACCOUNT_CENTER: &str = "account-center";
 
 /// A way to sign in without a password: where the code or link goes (contract `auth0.md` 1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]

@@ -1,6 +1,9 @@
 //! What webhooks tell of: one line each, with its name on the wire (contract 6.4), what its body has, and the fact in words.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 /// What the body of an event has, beside what all have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub enum Content {
 macro_rules! events {
     ($($name:ident $text:literal $content:ident $meaning:literal)*) => {
         /// An event a webhook may ask for. `docs/webhooks.md` lists the same.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum HookEvent {
             $(#[doc = $meaning] #[serde(rename = $text)] $name,)*
         }
@@ -76,5 +79,20 @@ impl HookEvent {
     #[must_use]
     pub fn to_text(events: &[Self]) -> String {
         events.iter().map(|event| event.name()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+// By hand: the derive does not see names that come out of a macro.
+impl utoipa::PartialSchema for HookEvent {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|event| event.name());
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        schema.description(Some("An event a webhook may ask for.")).into()
+    }
+}
+
+impl utoipa::ToSchema for HookEvent {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("HookEvent")
     }
 }

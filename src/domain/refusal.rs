@@ -61,6 +61,8 @@ refusals! {
     AuthorizationHeaderMissing 401 "auth.authorization_header_missing" "The Authorization header is missing."
     AuthorizationTokenType 401 "auth.authorization_token_type_not_supported" "Only bearer tokens are accepted."
     Unauthorized 401 "auth.unauthorized" "The access token is not valid, or no longer."
+    DpopNonce 401 "auth.use_dpop_nonce" "The DPoP proof needs the nonce of the DPoP-Nonce header."
+    DpopProof 401 "auth.invalid_dpop_proof" "The DPoP proof does not fit this request and its access token."
     SubjectMissing 401 "auth.jwt_sub_missing" "The access token names no subject."
     ScopeMissing 400 "auth.unauthorized" "The access token was not granted the scope this needs."
     Forbidden 403 "auth.forbidden" "The access token does not allow this."
@@ -110,6 +112,10 @@ refusals! {
     BlocklistSubaddressing 422 "session.email_blocklist.email_subaddressing_not_allowed" "Addresses with a plus sign are not accepted here."
     BlocklistEmail 422 "session.email_blocklist.email_not_allowed" "This e-mail address is not accepted here."
 
+    // Sessions
+    SessionNotFound 404 "oidc.session_not_found" "There is no such session, or it is over."
+    GrantNotFound 404 "oidc.invalid_grant" "There is no such grant."
+
     // Rows
     EntityNotFound 404 "entity.not_found" "There is no such thing, or no longer."
     EntityRelationNotFound 404 "entity.relation_foreign_key_not_found" "What this refers to does not exist."
@@ -117,6 +123,10 @@ refusals! {
     EntityValueTooLong 422 "entity.value_too_long" "A value is longer than it may be."
     UsernameCaseConflicts 409 "sign_in_experiences.username_policy_case_conflicts_exist" "Some usernames differ only in letter case; rename them first."
     ThirdPartyTokenExchange 422 "application.third_party_application_cannot_enable_token_exchange" "Third-party applications may not exchange tokens."
+    SecretNameInUse 422 "application.secret_name_exists" "The application has a secret of this name already."
+    TooManySecrets 422 "application.too_many_secrets" "An application has two secrets at most; delete one first."
+    PublicApplicationSecret 422 "application.public_application_keeps_no_secret" "Applications of this type cannot keep a secret."
+    BuiltInApplication 422 "application.built_in_application_cannot_be_deleted" "This application is part of the service; it cannot be deleted."
     HookMissingEvents 400 "hook.missing_events" "A webhook needs at least one event."
     HookAddressNotAllowed 422 "hook.address_not_allowed" "Webhooks do not go to this address: it is not public, and not in `webhooks.allowed_networks`."
     HookRespondedWithError 422 "hook.endpoint_responded_with_error" "The webhook's endpoint did not answer with success; `data` has what it answered."

@@ -114,6 +114,11 @@ impl AccountCenter {
         self.control(field) != FieldControl::Off
     }
 
+    /// Refuses with `account_center.field_not_enabled` where `field` is `Off` ("NEN" of contract 3).
+    pub fn require_view(&self, field: Field) -> Refusable<()> {
+        if self.control(field) == FieldControl::Off { Err(Code::FieldNotEnabled.into()) } else { Ok(()) }
+    }
+
     /// Refuses with `account_center.field_not_editable` unless `field` is `Edit` ("NE" of contract 3).
     pub fn require_edit(&self, field: Field) -> Refusable<()> {
         if self.control(field) == FieldControl::Edit { Ok(()) } else { Err(Code::FieldNotEditable.into()) }

@@ -20,10 +20,7 @@ use crate::{
     error::{Error, Result},
     signin::issue::MANAGEMENT_SCOPE,
     storage::applications,
-    web::{
-        caller::{bearer, own_claims},
-        client::Client,
-    },
+    web::{caller::shown_claims, client::Client, dpop},
 };
 
 /// An application that may manage. A handler that takes it cannot be reached without one.
@@ -65,18 +62,23 @@ pub async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    match identify(&request).await {
+    let dressing = request.app_data::<Data<App>>().filter(|_| dpop::is_used(request.headers())).cloned();
+    let mut response = match identify(&request).await {
         Ok(manager) => {
             request.extensions_mut().insert(manager);
-            Ok(next.call(request).await?.map_into_boxed_body())
+            next.call(request).await?.map_into_boxed_body()
         }
-        Err(error) => Ok(request.into_response(error.error_response())),
+        Err(error) => request.into_response(error.error_response()),
+    };
+    if let Some(app) = dressing {
+        dpop::dress(&app, response.headers_mut());
     }
+    Ok(response)
 }
 
 async fn identify(request: &ServiceRequest) -> Result<Manager> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
-    let claims = own_claims(app, bearer(request.headers())?, &app.urls.management_audiences).await?;
+    let claims = shown_claims(app, request.request(), &app.urls.management_audiences).await?;
     if !claims.has_scope(MANAGEMENT_SCOPE) {
         return Err(Code::Forbidden.into());
     }

@@ -11,6 +11,11 @@ pub mod users;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+/// Routes at the root, which need no token.
+pub fn public_routes(service: &mut ServiceConfig<'_>) {
+    service.service(settings::public::account_center).service(settings::public::sign_in_exp);
+}
+
 /// Routes below `/api`.
 pub fn routes(service: &mut ServiceConfig<'_>) {
     service
@@ -28,6 +33,9 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(applications::get)
         .service(applications::update)
         .service(applications::delete)
+        .service(applications::secrets::create)
+        .service(applications::secrets::list)
+        .service(applications::secrets::delete)
         .service(settings::account_center::get)
         .service(settings::account_center::update)
         .service(settings::sign_in_exp::get)

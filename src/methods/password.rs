@@ -87,7 +87,7 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
     guess.forgive(&mut session, &user.id).await?;
     let row = records::NewRecord {
         key: &record.key,
-        user: &user.id,
+        holder: caller.holder(),
         method: Method::Password.name(),
         purpose: Purpose::UserPermissionValidation.name(),
         identifier: None,

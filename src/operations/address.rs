@@ -61,8 +61,9 @@ impl AddressKind {
     /// Spends the record that proves the new address, given in canonical form; every shortcoming is `verification_record.not_found`.
     pub async fn prove<O: Operation>(&self, opened: &mut Opened<O>, record: &SecretString, key: &str) -> Result<()> {
         let record = RecordId::parse(record.expose_secret()).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
-        let (user, now) = (opened.user().id.clone(), opened.now());
-        let is_proved = records::spend_for_binding(opened, &record, &user, self.method.name(), key, now).await?;
+        let (caller, now) = (opened.caller().clone(), opened.now());
+        let is_proved =
+            records::spend_for_binding(opened, &record, caller.holder(), self.method.name(), key, now).await?;
         if is_proved { Ok(()) } else { Err(Code::RecordNotFound.into()) }
     }
 

@@ -7,6 +7,7 @@ mod email;
 mod password;
 mod phone;
 pub mod profile;
+mod sessions;
 mod username;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -24,7 +25,11 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .service(email::update)
         .service(email::remove)
         .service(phone::update)
-        .service(phone::remove);
+        .service(phone::remove)
+        .service(sessions::list)
+        .service(sessions::end)
+        .service(sessions::list_grants)
+        .service(sessions::revoke);
 }
 
 /// A protected operation as the tests see it.
@@ -34,7 +39,7 @@ pub struct Listed {
     pub name: &'static str,
     /// How it is called.
     pub method: &'static str,
-    /// Where.
+    /// Where; `{id}` is one of what the operation is about.
     pub path: &'static str,
     /// What it demands.
     pub requirement: Requirement,
@@ -52,6 +57,10 @@ pub const ALL: &[Listed] = &[
     listed::<email::DeleteEmail>("DELETE", "/api/my-account/primary-email"),
     listed::<phone::UpdatePhone>("POST", "/api/my-account/primary-phone"),
     listed::<phone::DeletePhone>("DELETE", "/api/my-account/primary-phone"),
+    listed::<sessions::ListSessions>("GET", "/api/my-account/sessions"),
+    listed::<sessions::EndSession>("DELETE", "/api/my-account/sessions/{id}"),
+    listed::<sessions::ListGrants>("GET", "/api/my-account/grants"),
+    listed::<sessions::RevokeGrant>("DELETE", "/api/my-account/grants/{id}"),
 ];
 
 /// The two verification headers as OpenAPI parameters.

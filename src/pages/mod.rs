@@ -2,6 +2,7 @@
 //!
 //! This floor only draws: what is shown is decided above it. One layout for all, so that people know where they are.
 
+pub mod account;
 mod color;
 pub mod countries;
 pub mod views;
@@ -37,8 +38,11 @@ pub struct Frame {
     pub other_language: Option<String>,
     /// Where the person goes afterwards, for the foot of the page.
     pub returns_to: Option<String>,
+    /// Where a form of the page may lead beside our own site: an origin, or a scheme and a colon.
+    pub form_target: Option<String>,
     style: String,
     script: &'static str,
+    calls_us: bool,
 }
 
 impl Frame {
@@ -56,9 +60,17 @@ impl Frame {
             initial,
             other_language: None,
             returns_to: None,
+            form_target: None,
             style,
             script: SCRIPT,
+            calls_us: false,
         }
+    }
+
+    /// The same for a page with more style and a script of its own, which calls our API.
+    fn with(mut self, style: &str, script: &'static str) -> Self {
+        self.style.push_str(style);
+        Self { script, calls_us: true, ..self }
     }
 
     /// The other language's tag.
@@ -70,14 +82,15 @@ impl Frame {
         }
     }
 
-    /// The browser runs and applies these two texts and no others, sends forms nowhere but to us, and shows the page in no frame.
+    /// The browser runs and applies these two texts and no others, sends forms nowhere but to us (and where they lead), and shows the page in no frame.
     fn policy(&self) -> String {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
+        let (style, script) = (hash(&self.style), hash(self.script));
+        let target = self.form_target.as_ref().map(|target| format!(" {target}")).unwrap_or_default();
+        let calls = if self.calls_us { " connect-src 'self';" } else { "" };
         format!(
-            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; form-action 'self'; frame-ancestors 'none'; \
-             base-uri 'none'",
-            hash(&self.style),
-            hash(self.script)
+            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{target}; \
+             frame-ancestors 'none'; base-uri 'none'"
         )
     }
 }

@@ -54,32 +54,34 @@ words! {
     // Code
     check_email: "Check your e-mail", "メールをご確認ください";
     check_phone: "Check your messages", "SMS をご確認ください";
-    sent: "We sent a code with {digits} digits to", "{digits} 桁のコードを次の宛先に送信しました。";
-    sent_if_known: "If there is an account for it, we sent a code with {digits} digits to", "アカウントがある場合は、{digits} 桁のコードを次の宛先に送信しました。";
+    sent: "We sent a {digits}-digit code to", "{digits} 桁のコードを次の宛先に送信しました。";
+    sent_if_known: "If there is an account for it, we sent a {digits}-digit code to", "アカウントがある場合は、{digits} 桁のコードを次の宛先に送信しました。";
     edit: "Edit", "変更";
     edit_email: "Edit the e-mail address", "メールアドレスを変更";
     edit_phone: "Edit the phone number", "電話番号を変更";
     code: "Code", "コード";
     code_hint: "It works once, within {minutes} minutes.", "{minutes} 分以内に一度だけ使えます。";
-    code_auto: "It is checked as soon as the last digit is in.", "最後の桁を入力すると自動で確認します。";
+    code_auto: " It is checked as soon as the last digit is in.", "最後の桁を入力すると自動で確認します。";
     again: "Send the code again", "コードを再送する";
+    anew: "Send a new code", "新しいコードを送る";
     again_in: "You can send it again in {time}", "{time} 後に再送できます";
     was_sent_again: "The message was sent again.", "メッセージを再送しました。";
-    nothing_came: "Nothing came? Look in the spam folder, and whether the address is right.", "届かない場合は、迷惑メールフォルダーとアドレスをご確認ください。";
-    nothing_came_phone: "Nothing came? It can take a minute. See whether the number is right.", "届くまで 1 分ほどかかることがあります。番号に間違いがないかもご確認ください。";
+    nothing_came: "Nothing came? Check the spam folder, and that the address is right.", "届かない場合は、迷惑メールフォルダーとアドレスをご確認ください。";
+    nothing_came_phone: "Nothing came? It can take a minute. Check that the number is right.", "届くまで 1 分ほどかかることがあります。番号に間違いがないかもご確認ください。";
     never_share: "Never share this code. Nobody from {product} will ask for it.", "コードは誰にも教えないでください。{product} の担当者が尋ねることはありません。";
 
     // What went wrong
     problem: "Problem", "エラー";
     wrong_email: "That is not an e-mail address we can write to. It looks like name@example.com.", "メールアドレスの形式が正しくありません（例：name@example.com）。";
-    wrong_phone: "That is not a phone number that can be called. See whether the country is right.", "電話番号が正しくありません。国・地域もご確認ください。";
+    wrong_phone: "That is not a phone number that can be called. Check the country as well.", "電話番号が正しくありません。国・地域もご確認ください。";
     not_served: "We cannot send text messages to this country.", "この国・地域には SMS を送信できません。";
     no_channel: "Messages cannot be sent at the moment. Please try again later.", "現在メッセージを送信できません。しばらくしてからお試しください。";
-    wrong_code: "That code is not right. Look at the newest message, and try again.", "コードが正しくありません。最新のメッセージをご確認ください。";
+    wrong_code: "That code is not right. Check the newest message and try again.", "コードが正しくありません。最新のメッセージをご確認ください。";
     short_code: "The code has {digits} digits.", "コードは {digits} 桁です。";
     expired_code: "This code has expired. Send a new one.", "コードの有効期限が切れました。再送してください。";
     tried_too_often: "That code was tried too often, and works no more. Send a new one.", "試行回数が上限に達したため、このコードは無効になりました。再送してください。";
     too_many_messages: "Too many messages were asked for. You can send another in {time}.", "送信回数が上限に達しました。{time} 後に再送できます。";
+    just_sent: "A message was sent a moment ago. You can send another in {time}.", "送信したばかりです。{time} 後に再送できます。";
     too_many_title: "Too many requests", "リクエストが多すぎます";
     too_many_text: "Please wait {time}, and try again.", "{time} ほど待ってから、もう一度お試しください。";
     second: "1 second", "1 秒";
@@ -99,6 +101,15 @@ words! {
     link_note: "If you did not ask to sign in, close this page. Nothing happens until you press the button.", "お心当たりがない場合は、このページを閉じてください。ボタンを押すまで何も起こりません。";
     link_over: "This link does not work any more", "このリンクは使えません";
     link_over_text: "It was used already, has expired, or a newer one was sent. Please go back to the application and ask for another.", "使用済み、有効期限切れ、または新しいリンクが送信されています。アプリに戻って、もう一度お試しください。";
+
+    // Signing out
+    sign_out_question: "Sign out?", "ログアウトしますか？";
+    sign_out_text: "You will be signed out in this browser, and in the apps you opened with it.", "このブラウザーと、ここからログインしたアプリからログアウトします。";
+    sign_out: "Sign out", "ログアウト";
+    signed_out: "You are signed out", "ログアウトしました";
+    signed_out_text: "You can close this page.", "このページを閉じてかまいません。";
+    sign_out_refused: "This sign-out link does not work", "このログアウトリンクは使えません";
+    sign_out_refused_text: "You are not signed out. Please go back to the application and try again.", "ログアウトしていません。アプリに戻って、もう一度お試しください。";
 
     // The way out
     leaving: "You are signed in", "ログインしました";

@@ -7,7 +7,7 @@ use utoipa::{
     OpenApi as _,
     openapi::{
         OpenApi,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
@@ -61,11 +61,22 @@ pub fn openapi() -> OpenApi {
             "An access token of a user; for the management API, one of an application with the scope `all`.",
         ))
         .build();
+    let bound = ApiKeyValue::with_description(
+        "Authorization",
+        "An access token that is bound to a key: `DPoP`, a space, and the token (RFC 9449 7.1).",
+    );
+    let proof = ApiKeyValue::with_description(
+        "DPoP",
+        "The proof for this request, with the digest of the token as `ath` (RFC 9449 4.2). The answer's `DPoP-Nonce` is the `nonce` of \
+         the next one.",
+    );
     let client = Http::builder()
         .scheme(HttpAuthScheme::Basic)
-        .description(Some("Id and secret of an application (RFC 6749 2.3.1); both may stand in the body instead."))
+        .description(Some("Id and secret of an application (RFC 6749 2.3.1); both may stand in the body instead, or a `client_assertion` (RFC 7523 2.2)."))
         .build();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer).into());
+    components.security_schemes.insert("boundToken".to_owned(), SecurityScheme::ApiKey(ApiKey::Header(bound)).into());
+    components.security_schemes.insert("proof".to_owned(), SecurityScheme::ApiKey(ApiKey::Header(proof)).into());
     components.security_schemes.insert("client".to_owned(), SecurityScheme::Http(client).into());
     refine::apply(&mut document);
     document

@@ -1,5 +1,6 @@
 //! The running service: routes put together, started, stopped.
 
+mod account;
 mod documents;
 mod health;
 mod mailbox;

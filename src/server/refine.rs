@@ -2,7 +2,7 @@
 
 use utoipa::openapi::{
     Components, Object, OpenApi, RefOr, Required, ResponseBuilder, Schema, Type, header::HeaderBuilder,
-    path::Operation, request_body::RequestBody,
+    path::Operation, request_body::RequestBody, security::SecurityRequirement,
 };
 
 /// Completes the document that was collected from the routes.
@@ -10,6 +10,8 @@ pub fn apply(document: &mut OpenApi) {
     let Some(components) = &document.components else { return };
     for path in document.paths.paths.values_mut() {
         path.get.iter_mut().for_each(add_tag);
+        let all = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+        all.into_iter().flatten().for_each(add_bound_tokens);
         let writing = [&mut path.post, &mut path.put, &mut path.patch];
         for body in writing.into_iter().flatten().filter_map(|operation| operation.request_body.as_mut()) {
             if let RefOr::T(body) = body
@@ -34,6 +36,15 @@ fn add_tag(operation: &mut Operation) {
         .header("ETag", header)
         .build();
     operation.responses.responses.insert("304".to_owned(), RefOr::T(same));
+}
+
+/// Wherever a bearer token is taken, one that is bound to a key is, too (RFC 9449 7).
+fn add_bound_tokens(operation: &mut Operation) {
+    let none = std::iter::empty::<String>;
+    let bearer = SecurityRequirement::new("bearer", none());
+    if let Some(ways) = operation.security.as_mut().filter(|ways| ways.contains(&bearer)) {
+        ways.push(SecurityRequirement::new("boundToken", none()).add("proof", none()));
+    }
 }
 
 /// Whether an empty object fits: then so does no body at all (contract 0.2).

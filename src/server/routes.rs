@@ -1,9 +1,9 @@
 //! Every route. Each folder registers its own.
 
-use actix_web::{http::Method, middleware::from_fn};
+use actix_web::{http::Method, middleware::from_fn, web::get};
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{documents, health};
+use super::{account, documents, health};
 use crate::{
     management::{self, auth::authorize},
     methods, operations, signin,
@@ -16,6 +16,8 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .service(scope::scope("/api/verifications").wrap(from_fn(authenticate)).configure(methods::routes))
         .service(scope::scope("/api/my-account").wrap(from_fn(authenticate)).configure(operations::routes))
         .configure(signin::routes)
+        .configure(management::public_routes)
+        .route("/account", get().to(account::show))
         .service(documents::openapi_json)
         .service(documents::reference)
         .service(health::healthz)
@@ -27,6 +29,7 @@ pub fn all(service: &mut ServiceConfig<'_>) {
 /// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects.
 pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
     ("/mailbox", &[Method::GET]),
+    ("/account", &[Method::GET]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/oidc/auth", &[Method::GET, Method::POST]),
     ("/passwordless/verify_redirect", &[Method::GET, Method::POST]),

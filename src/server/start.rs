@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     crypto::{
         digest::{CodeKey, DerivedCodes, Successors},
+        dpop::Nonces,
         hasher::Hasher,
         issuers::TrustedIssuers,
         master_key::MasterKey,
@@ -40,6 +41,7 @@ use crate::{
     },
     domain::{id::Random, time::Timestamp},
     jobs,
+    management::applications::built_in,
     storage::{self, Db, PoolLimits},
     texts::Templates,
     web::{edge::edge, floods::Floods, pace::Pace, routes::Routes},
@@ -124,6 +126,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     let codes = CodeKey::new(&master, &older)?;
     let sign_in_codes = DerivedCodes::new(&master, &older)?;
     let successors = Successors::new(&master, &older)?;
+    let dpop_nonces = Nonces::new(&master, &older)?;
     let limits = PoolLimits::of(&config.database, config.database.connections);
     let db = Db::connect(&config.database.url, limits).await?;
     db.migrate().await?;
@@ -167,6 +170,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         codes,
         sign_in_codes,
         successors,
+        dpop_nonces,
         channels,
         webhooks,
         templates,
@@ -218,6 +222,7 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     })?;
     let address = listener.local_addr()?;
     let app = Data::new(build_app(config, address, &mut options).await?);
+    built_in::ensure(&app).await.context("the application of the account page cannot be stored")?;
     let document = Arc::new(openapi());
     let table = Data::new(Arc::new(Routes::new(&document, routes::UNDOCUMENTED)));
     let document = Data::new(document);

@@ -7,10 +7,15 @@ use super::{
     grants::TOKEN_EXCHANGE,
     issue::{ONE_FACTOR, USER_SCOPES},
 };
-use crate::{app::App, domain::application::GrantType};
+use crate::{
+    app::App,
+    crypto::{assertions, dpop},
+    domain::application::GrantType,
+};
 
 /// What an issuer says of itself (OpenID Connect Discovery 3, RFC 8414 2).
 #[derive(Serialize, utoipa::ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the members have these names and types")]
 pub struct Discovery {
     issuer: String,
     authorization_endpoint: String,
@@ -30,7 +35,10 @@ pub struct Discovery {
     subject_types_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: &'static [&'static str],
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
+    dpop_signing_alg_values_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
     acr_values_supported: &'static [&'static str],
     ui_locales_supported: &'static [&'static str],
     /// RFC 9207: the redirect names the issuer.
@@ -69,7 +77,7 @@ const OIDC: Places = Places {
 };
 
 /// How clients may authenticate.
-const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
+const AUTH_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
 /// Claims of ID tokens and of the userinfo endpoint.
 const CLAIMS: &[&str] = &[
@@ -128,7 +136,10 @@ fn document(app: &App, issuer: &str, places: &Places) -> Discovery {
         subject_types_supported: &["public"],
         id_token_signing_alg_values_supported: &["RS256"],
         token_endpoint_auth_methods_supported: AUTH_METHODS,
+        token_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
+        dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
         acr_values_supported: &[ONE_FACTOR],
         ui_locales_supported: &["en", "ja"],
         authorization_response_iss_parameter_supported: true,

@@ -130,7 +130,7 @@ pub fn access_token(app: &App, granted: &Granted<'_>) -> Result<String> {
             auth_time: granted.proof.map(|proof| proof.auth_time.seconds()),
             acr: granted.proof.map(|_| ONE_FACTOR.to_owned()),
             amr: granted.proof.map(amr),
-            cnf: granted.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            cnf: confirmation(granted.jkt),
             ..base
         },
     )
@@ -255,19 +255,46 @@ pub async fn user_token(
     scope: &str,
     issuer: &str,
 ) -> Result<String> {
+    bound_user_token(app, session, user, application, scope, issuer, None).await
+}
+
+/// The same, bound to the key of that thumbprint.
+pub async fn bound_user_token(
+    app: &App,
+    session: &mut Session,
+    user: &UserId,
+    application: &ApplicationId,
+    scope: &str,
+    issuer: &str,
+    jkt: Option<&str>,
+) -> Result<String> {
     let sid = SessionId::random(&*app.random);
     let now = app.now();
     let expires_at = Some(now.plus(LIFE));
     let new = NewSession { scope: Some(scope), expires_at, ..NewSession::plain(&sid, user, Some(application), now) };
     sessions::add(session, new).await?;
-    let claims = Claims { sid: Some(sid.0), ..claims(app, user.as_str(), application, scope, issuer, now) };
+    let claims = Claims {
+        sid: Some(sid.0),
+        cnf: confirmation(jkt),
+        ..claims(app, user.as_str(), application, scope, issuer, now)
+    };
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(app.urls.account_audience.clone()), ..claims })
 }
 
 /// Issues an application's own token for the management API.
-pub fn management_token(app: &App, application: &ApplicationId, audience: &str, issuer: &str) -> Result<String> {
+pub fn management_token(
+    app: &App,
+    application: &ApplicationId,
+    audience: &str,
+    issuer: &str,
+    jkt: Option<&str>,
+) -> Result<String> {
     let claims = claims(app, application.as_str(), application, MANAGEMENT_SCOPE, issuer, app.now());
-    tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), ..claims })
+    tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), cnf: confirmation(jkt), ..claims })
+}
+
+fn confirmation(jkt: Option<&str>) -> Option<Confirmation> {
+    jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() })
 }
 
 /// RFC 8176 values of the methods, each once.

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::clients::Credentials;
+use super::clients::{Credentials, Shown};
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -49,6 +49,14 @@ pub struct RevocationRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, with an assertion.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
+    client_assertion_type: Option<String>,
+    /// Instead of a secret (RFC 7523 2.2).
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    client_assertion: Option<SecretString>,
 }
 
 /// Gives a token up
@@ -92,7 +100,13 @@ async fn revoke(app: &App, request: &HttpRequest, payload: Payload) -> Result<()
         return Err(OauthError::repeated());
     }
     let mut asked: RevocationRequest = json::parse(&body, kind)?;
-    let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
+    let shown = Shown {
+        id: asked.client_id.take(),
+        secret: asked.client_secret.take(),
+        assertion: asked.client_assertion.take(),
+        assertion_type: asked.client_assertion_type.take(),
+    };
+    let credentials = Credentials::of(request.headers(), shown)?;
     let application = credentials.authenticate(app).await?;
     let Some(token) = asked.token else { return Err(OauthError::new("invalid_request", "`token` is missing")) };
     match find(app, token.expose_secret(), &application.id).await? {

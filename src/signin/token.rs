@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 use super::{
-    clients::Credentials,
+    clients::{Credentials, Shown},
     forwarded,
     grants::{self, Granting, TokenAnswer, TokenRequest},
 };
@@ -16,7 +16,7 @@ use crate::{
     app::App,
     error::Result,
     web::{
-        json,
+        dpop, json,
         oauth::{OauthError, TokenRefused},
     },
 };
@@ -54,10 +54,14 @@ pub async fn oauth_token(app: Data<App>, request: HttpRequest, payload: Payload)
 }
 
 async fn answer(app: &App, request: &HttpRequest, payload: Payload, issuer: &str) -> HttpResponse {
-    match issue(app, request, payload, issuer).await {
+    let mut response = match issue(app, request, payload, issuer).await {
         Ok(token) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(token),
         Err(error) => error.answer(),
+    };
+    if request.headers().contains_key(dpop::PROOF) {
+        dpop::dress(app, response.headers_mut());
     }
+    response
 }
 
 async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str) -> Result<TokenAnswer, OauthError> {
@@ -68,10 +72,23 @@ async fn issue(app: &App, request: &HttpRequest, payload: Payload, issuer: &str)
     }
     let mut asked: TokenRequest = json::parse(&body, kind)?;
     let shows_secret = asked.client_secret.is_some() || request.headers().contains_key(header::AUTHORIZATION);
-    let credentials = Credentials::read(request.headers(), asked.client_id.take(), asked.client_secret.take())?;
+    let shown = Shown {
+        id: asked.client_id.take(),
+        secret: asked.client_secret.take(),
+        assertion: asked.client_assertion.take(),
+        assertion_type: asked.client_assertion_type.take(),
+    };
+    let credentials = Credentials::of(request.headers(), shown)?;
     let application = credentials.authenticate(app).await?;
     let client = forwarded::client(request, &application, shows_secret).0;
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let granting = Granting { app, application: &application, issuer, client: &client, user_agent, jkt: None };
-    grants::grant(&asked, &granting).await
+    // Before any code is looked at: a client that needs a nonce comes again with the same one.
+    let jkt = dpop::key_of(app, request, &application).await?;
+    let jkt = jkt.as_deref();
+    let granting = Granting { app, application: &application, issuer, client: &client, user_agent, jkt };
+    let mut token = grants::grant(&asked, &granting).await?;
+    if jkt.is_some() {
+        token.token_type = "DPoP";
+    }
+    Ok(token)
 }

@@ -14,7 +14,7 @@ use crate::{
     domain::refusal::Code,
     error::{Error, Result},
     refusals,
-    web::caller,
+    web::{caller, dpop},
 };
 
 /// What the token's scopes let be known of its user.
@@ -44,7 +44,7 @@ pub struct UserInfo {
     updated_at: Option<i64>,
 }
 
-refusals!(Refused: [], AuthorizationHeaderMissing, AuthorizationTokenType, Unauthorized);
+refusals!(Refused: [], AuthorizationHeaderMissing, AuthorizationTokenType, Unauthorized, DpopNonce, DpopProof);
 
 /// Tells of the token's user
 #[utoipa::path(operation_id = "GetUserInfo", tag = "Tokens", security(("bearer" = [])), responses((status = 200, description = "Claims.", body = UserInfo), Refused))]
@@ -75,7 +75,15 @@ pub async fn oidc_post(app: Data<App>, request: HttpRequest) -> Result<HttpRespo
 }
 
 async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
-    let (user, claims) = caller::holder(app, request.headers()).await?;
+    let mut response = tell(app, request).await.unwrap_or_else(|error| error.error_response());
+    if dpop::is_used(request.headers()) {
+        dpop::dress(app, response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn tell(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
+    let (user, claims) = caller::holder(app, request).await?;
     if !claims.has_scope("openid") {
         return Ok(without_openid());
     }

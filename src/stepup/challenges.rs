@@ -101,7 +101,7 @@ async fn try_send(
     let send = sends::count(app, &mut session, &caller.user.id, &target.key, record.created_at).await?;
     let row = records::NewRecord {
         key: &record.key,
-        user: &caller.user.id,
+        holder: caller.holder(),
         method: target.method.name(),
         purpose: purpose.name(),
         identifier: Some(&target.key),
@@ -214,7 +214,8 @@ pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, c
     let mut session = app.db.write().await?;
     let guard = guesses::admit(&mut session, user, target.method, now).await?;
     let key = RecordId::parse(record).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
-    let challenge = records::count_guess(&mut session, &key, user, target.method.name(), &target.key, now).await?;
+    let challenge =
+        records::count_guess(&mut session, &key, caller.holder(), target.method.name(), &target.key, now).await?;
     let challenge = challenge.ok_or(Code::RecordNotFound)?;
     let most = i64::from(caller.settings.sign_in_experience.verification_code_policy.max_retry_attempts);
     let verdict = judge(&challenge, target, now, most, |mac| app.codes.verify(&key, code, mac), code);

@@ -92,8 +92,15 @@ impl<O: Operation> Gate<O> {
         let Some(key) = &self.key else { return Err(self.refusal().into()) };
         let now = app.now();
         let mut session = app.db.read().await?;
-        let record = records::find_verified(&mut session, key, &self.caller.user.id, OPENS, now).await?;
+        let record = records::find_verified(&mut session, key, self.caller.holder(), OPENS, now).await?;
         if is_met::<O>(record.as_ref(), now) { Ok(()) } else { Err(self.refusal().into()) }
+    }
+
+    /// Judges the record and gives a session to read with: the gate of what changes nothing, and so spends nothing.
+    pub async fn look(self, app: &App) -> Result<Looking<O>> {
+        const { assert!(!O::REQUIREMENT.is_single_use, "what is looked at is looked at again") };
+        self.check(app).await?;
+        Ok(Looking { session: app.db.read().await?, caller: self.caller, now: app.now(), operation: PhantomData })
     }
 
     /// Begins the write transaction, judges the record again inside it, and spends it where the policy says once.
@@ -105,9 +112,9 @@ impl<O: Operation> Gate<O> {
         if !exempts::<O>(&user) {
             let Some(key) = &self.key else { return Err(self.refusal().into()) };
             let record = if O::REQUIREMENT.is_single_use {
-                records::spend(&mut session, key, &user.id, OPENS, now).await?
+                records::spend(&mut session, key, self.caller.holder(), OPENS, now).await?
             } else {
-                records::hold_verified(&mut session, key, &user.id, OPENS, now).await?
+                records::hold_verified(&mut session, key, self.caller.holder(), OPENS, now).await?
             };
             if !is_met::<O>(record.as_ref(), now) {
                 return Err(self.refusal().into());
@@ -141,6 +148,41 @@ fn is_met<O: Operation>(record: Option<&records::Verified>, now: Timestamp) -> b
     record.is_some_and(|record| {
         Method::parse(&record.method).is_ok_and(|method| O::REQUIREMENT.is_met_by(method, record.verified_at, now))
     })
+}
+
+/// A look through the gate: a session that reads for operation `O`.
+pub struct Looking<O> {
+    session: Session,
+    caller: Caller,
+    now: Timestamp,
+    operation: PhantomData<O>,
+}
+
+impl<O: Operation> Looking<O> {
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The moment of the look.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl<O> Deref for Looking<O> {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl<O> DerefMut for Looking<O> {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 /// The open gate: the write transaction of operation `O`, with the user as they are inside it.

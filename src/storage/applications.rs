@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::Session;
+use super::{Session, Texts};
 use crate::domain::{
     application::{ApplicationType, ClientSettings, GrantType},
     id::ApplicationId,
@@ -96,10 +96,23 @@ macro_rules! columns {
     };
 }
 
+macro_rules! insert_into {
+    () => {
+        concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+    };
+}
+
 /// Adds an application.
 pub async fn add(session: &mut Session, application: &Application) -> sqlx::Result<()> {
-    let sql =
-        concat!("insert into applications (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+    insert(session, insert_into!(), application).await.map(drop)
+}
+
+/// The same unless there is one with that id; false when there is.
+pub async fn add_missing(session: &mut Session, application: &Application) -> sqlx::Result<bool> {
+    Ok(insert(session, concat!(insert_into!(), " on conflict (id) do nothing"), application).await? == 1)
+}
+
+async fn insert(session: &mut Session, sql: &'static str, application: &Application) -> sqlx::Result<u64> {
     let Application { id, name, description, kind, is_third_party, is_management, allow_token_exchange, .. } =
         application;
     let Application { oidc_client_metadata, custom_data, client_settings, created_at, .. } = application;
@@ -116,7 +129,7 @@ pub async fn add(session: &mut Session, application: &Application) -> sqlx::Resu
         client_settings,
         *created_at,
     );
-    session.execute(sql, params).await.map(drop)
+    session.execute(sql, params).await
 }
 
 /// The application with that id.
@@ -156,7 +169,7 @@ pub async fn delete(session: &mut Session, id: &ApplicationId) -> sqlx::Result<b
     Ok(session.execute("delete from applications where id = $1", (id,)).await? == 1)
 }
 
-/// Adds a secret, by its SHA-256.
+/// Adds a secret that does not expire, by its SHA-256.
 pub async fn add_secret(
     session: &mut Session,
     id: &ApplicationId,
@@ -164,15 +177,64 @@ pub async fn add_secret(
     name: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let sql = "insert into application_secrets (application_id, secret_hash, name, created_at) values ($1, $2, $3, $4)";
-    session.execute(sql, (id, secret_hash, name, now)).await.map(drop)
+    add_secret_until(session, id, secret_hash, name, now, None).await
 }
 
-/// Whether there is an application with that id that keeps no secret, being of one of these types.
-pub async fn is_public(session: &mut Session, id: &ApplicationId, types: [&str; 2]) -> sqlx::Result<bool> {
-    let sql = "select count(*) from applications where id = $1 and type in ($2, $3)";
-    let [one, other] = types;
-    Ok(session.fetch_value::<i64>(sql, (id, one, other)).await? > 0)
+/// The same for one that expires, unless `expires_at` is `None`.
+pub async fn add_secret_until(
+    session: &mut Session,
+    id: &ApplicationId,
+    secret_hash: &[u8],
+    name: &str,
+    now: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> sqlx::Result<()> {
+    let sql = "insert into application_secrets (application_id, secret_hash, name, created_at, expires_at)
+               values ($1, $2, $3, $4, $5)";
+    session.execute(sql, (id, secret_hash, name, now, expires_at)).await.map(drop)
+}
+
+/// A secret, without what it is.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Secret {
+    /// One of a kind in its application.
+    pub name: String,
+    /// Creation.
+    pub created_at: Timestamp,
+    /// From when on it is worthless.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The secrets of an application, expired ones as well, oldest first.
+pub async fn list_secrets(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Vec<Secret>> {
+    let sql = "select name, created_at, expires_at from application_secrets where application_id = $1
+               order by created_at, name";
+    session.fetch_all(sql, (id,)).await
+}
+
+/// Removes the secrets of an application that have expired.
+pub async fn delete_expired_secrets(session: &mut Session, id: &ApplicationId, now: Timestamp) -> sqlx::Result<()> {
+    let sql = "delete from application_secrets where application_id = $1 and expires_at <= $2";
+    session.execute(sql, (id, now)).await.map(drop)
+}
+
+/// Removes the secret of that name; false when there was none.
+pub async fn delete_secret(session: &mut Session, id: &ApplicationId, name: &str) -> sqlx::Result<bool> {
+    let sql = "delete from application_secrets where application_id = $1 and name = $2";
+    Ok(session.execute(sql, (id, name)).await? == 1)
+}
+
+/// Whether there is an application with that id that keeps no secret.
+pub async fn is_public(session: &mut Session, id: &ApplicationId) -> sqlx::Result<bool> {
+    // The condition is that of an index (migration 0007), in which those that keep one are as little found as those that do not exist.
+    // SQLite would rather go by the primary key, and look at the row.
+    const TEXTS: Texts = Texts {
+        sqlite: "select count(*) from applications indexed by applications_public
+                 where id = $1 and type in ('Native', 'SPA')",
+        postgres: "select count(*) from applications where id = $1 and type in ('Native', 'SPA')",
+    };
+    let sql = TEXTS.of(session);
+    Ok(session.fetch_value::<i64>(sql, (id,)).await? > 0)
 }
 
 /// Whether that digest is one of the application's living secrets.

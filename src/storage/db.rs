@@ -15,7 +15,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{lease::Lease, session::Session};
+use super::{
+    lease::{Lease, Plain},
+    session::Session,
+};
 use crate::{config::DatabaseConfig, error::Result};
 
 static SHARED: Migrator = sqlx::migrate!("./migrations");
@@ -254,11 +257,15 @@ impl Server {
             let mut lease = self.lease().await?;
             match lease.begin("begin").await {
                 Ok(()) => return Ok(lease),
-                Err(sqlx::Error::Io(error)) if tries > 0 && error.kind() != std::io::ErrorKind::TimedOut => tries -= 1,
-                Err(error) => return Err(error),
+                Err(error) if tries == 0 || is_timeout(&error) || Postgres::survives(&error) => return Err(error),
+                Err(_) => tries -= 1,
             }
         }
     }
+}
+
+fn is_timeout(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 const NO_ANSWER: &str = "the PostgreSQL server does not answer";

@@ -9,12 +9,21 @@ use crate::{
     },
 };
 
+/// Whose a record is: the user's, and where it was made under a token that is bound to a key, that key's (RFC 9449).
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Owner.
+    pub user: &'a UserId,
+    /// Thumbprint of the key the caller has proved to hold.
+    pub jkt: Option<&'a str>,
+}
+
 /// A record to be stored.
 pub struct NewRecord<'a> {
     /// SHA-256 of the id.
     pub key: &'a RecordKey,
     /// Owner.
-    pub user: &'a UserId,
+    pub holder: Holder<'a>,
     /// [`crate::domain::method::Method::name`].
     pub method: &'static str,
     /// [`crate::domain::method::Purpose::name`].
@@ -34,12 +43,12 @@ pub struct NewRecord<'a> {
 /// Adds a record.
 pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<()> {
     let sql = "insert into verification_records (id_hash, user_id, method, purpose, identifier, code_mac,
-                 code_expires_at, guesses, created_at, expires_at, verified_at)
-               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
+                 code_expires_at, guesses, created_at, expires_at, verified_at, dpop_jkt)
+               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)";
     let (mac, code_expires_at) = record.code.unzip();
     let params = (
         record.key,
-        record.user,
+        record.holder.user,
         record.method,
         record.purpose,
         record.identifier,
@@ -48,6 +57,7 @@ pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<(
         record.created_at,
         record.expires_at,
         record.verified_at,
+        record.holder.jkt,
     );
     session.execute(sql, params).await.map(drop)
 }
@@ -70,7 +80,7 @@ pub struct Challenge {
 pub async fn count_guess(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     method: &'static str,
     identifier: &str,
     now: Timestamp,
@@ -79,9 +89,10 @@ pub async fn count_guess(
                set guesses = guesses + case when identifier = $4 and code_mac is not null and code_expires_at > $5
                                             then 1 else 0 end
                where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5 and created_at <= $6
-                 and revoked_at is null and spent_at is null
+                 and revoked_at is null and spent_at is null and (dpop_jkt is null or dpop_jkt = $7)
                returning identifier, code_mac, code_expires_at, guesses";
-    session.fetch_optional(sql, (key, user, method, identifier, now, now.plus(LEEWAY))).await
+    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
+    session.fetch_optional(sql, params).await
 }
 
 /// Marks a record verified and forgets its code; false when it already was.
@@ -103,11 +114,12 @@ pub struct Verified {
 }
 
 /// The record `$1` is the user `$2`'s own, of purpose `$3`, verified, and alive at `$4`. Nor was it made after `$5`, when the clock
-/// was wrong: it would live until the time comes.
+/// was wrong: it would live until the time comes. Where it is bound to a key, that is `$6`.
 macro_rules! proven {
     () => {
         "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4 and created_at <= $5
-         and verified_at is not null and spent_at is null and revoked_at is null"
+         and verified_at is not null and spent_at is null and revoked_at is null
+         and (dpop_jkt is null or dpop_jkt = $6)"
     };
 }
 
@@ -115,19 +127,19 @@ macro_rules! proven {
 pub async fn find_verified(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
     let sql = concat!("select method, identifier, verified_at from verification_records where ", proven!());
-    session.fetch_optional(sql, (key, user, purpose, now, now.plus(LEEWAY))).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
 pub async fn hold_verified(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
@@ -136,14 +148,14 @@ pub async fn hold_verified(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, user, purpose, now, now.plus(LEEWAY))).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
 pub async fn spend(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Verified>> {
@@ -152,7 +164,7 @@ pub async fn spend(
         proven!(),
         " returning method, identifier, verified_at"
     );
-    session.fetch_optional(sql, (key, user, purpose, now, now.plus(LEEWAY))).await
+    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// Spends the caller's own living, verified record of that method and address, to bind the address (contract D11);
@@ -160,15 +172,17 @@ pub async fn spend(
 pub async fn spend_for_binding(
     session: &mut Session,
     key: &RecordKey,
-    user: &UserId,
+    holder: Holder<'_>,
     method: &'static str,
     identifier: &str,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
     let sql = "update verification_records set spent_at = $5
                where id_hash = $1 and user_id = $2 and method = $3 and identifier = $4 and expires_at > $5
-                 and created_at <= $6 and verified_at is not null and spent_at is null and revoked_at is null";
-    Ok(session.execute(sql, (key, user, method, identifier, now, now.plus(LEEWAY))).await? == 1)
+                 and created_at <= $6 and verified_at is not null and spent_at is null and revoked_at is null
+                 and (dpop_jkt is null or dpop_jkt = $7)";
+    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
+    Ok(session.execute(sql, params).await? == 1)
 }
 
 /// Revokes every living record of the user that rests on that method (contract D12). Gives their number.

@@ -1,6 +1,8 @@
 //! Sign-in sessions: of a browser, and, below those or alone, of one user in one application. The latter is what a token names in
 //! `sid`, and what the account API lists as a grant.
 
+use std::time::Duration;
+
 use super::Session;
 use crate::domain::{
     id::{ApplicationId, SessionId, UserId},
@@ -137,6 +139,11 @@ pub async fn find(session: &mut Session, id: &SessionId, now: Timestamp) -> sqlx
     session.fetch_optional(sql, (id, now)).await
 }
 
+/// The session of that id, be it over.
+pub async fn find_any(session: &mut Session, id: &SessionId) -> sqlx::Result<Option<Stored>> {
+    session.fetch_optional(select!("where id = $1"), (id,)).await
+}
+
 /// The living session of the browser with that cookie.
 pub async fn find_browser(session: &mut Session, hash: &[u8], now: Timestamp) -> sqlx::Result<Option<Stored>> {
     let sql = select!("where browser_hash = $1 and ended_at is null and (expires_at is null or expires_at > $2)");
@@ -158,19 +165,22 @@ pub async fn touch(session: &mut Session, id: &SessionId, now: Timestamp) -> sql
     Ok(session.execute(sql, (id, now)).await? == 1)
 }
 
-/// Notes that a living session got new tokens, so that it lives until `expires_at`, and holds its row until the transaction ends;
-/// `None` when there is none any more.
+/// Notes that a living session got new tokens, so that it lives until `expires_at`, but no longer than `longest` since it began, and
+/// holds its row until the transaction ends; `None` when there is none any more.
 pub async fn prolong(
     session: &mut Session,
     id: &SessionId,
     now: Timestamp,
     expires_at: Timestamp,
+    longest: Duration,
 ) -> sqlx::Result<Option<Stored>> {
-    let sql = "update sessions set last_used_at = $2, expires_at = $3
+    let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX / 2);
+    let sql = "update sessions set last_used_at = $2,
+                 expires_at = case when created_at + $4 < $3 then created_at + $4 else $3 end
                where id = $1 and ended_at is null and (expires_at is null or expires_at > $2)
                returning id, user_id, application_id, parent_id, scope, auth_time, connection, methods, ip, user_agent,
                  created_at, last_used_at, expires_at";
-    session.fetch_optional(sql, (id, now, expires_at)).await
+    session.fetch_optional(sql, (id, now, expires_at, longest)).await
 }
 
 /// Whether the user of that browser's session is signed in to the application by it.

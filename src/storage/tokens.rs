@@ -27,3 +27,10 @@ pub async fn spend(session: &mut Session, token_hash: &[u8], now: Timestamp) -> 
     let row: Option<(UserId,)> = session.fetch_optional(sql, (token_hash, now, now.plus(LEEWAY))).await?;
     Ok(row.map(|(user,)| user))
 }
+
+/// Uses up every subject token of the user.
+pub async fn spend_all(session: &mut Session, user: &UserId, now: Timestamp) -> sqlx::Result<u64> {
+    session
+        .execute("update subject_tokens set consumed_at = $2 where user_id = $1 and consumed_at is null", (user, now))
+        .await
+}

@@ -81,6 +81,11 @@ fn challenge(refusal: &Refusal) -> Option<String> {
                 refusal.code.sentence()
             )
         }
+        // Under the scheme of DPoP once `web::dpop` has dressed the answer.
+        Code::DpopNonce | Code::DpopProof => {
+            let error = if refusal.code == Code::DpopNonce { "use_dpop_nonce" } else { "invalid_dpop_proof" };
+            format!(r#"Bearer realm="countersign", error="{error}", error_description="{}""#, refusal.code.sentence())
+        }
         _ => format!(
             r#"Bearer realm="countersign", error="invalid_token", error_description="{}""#,
             refusal.code.sentence()

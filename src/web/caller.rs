@@ -1,4 +1,4 @@
-//! Who is asking: the bearer token, checked before anything else (contract 2.1, D3).
+//! Who is asking: the access token, a bearer token or one bound to a key (RFC 9449), checked before anything else (contract 2.1, D3).
 
 use std::{ops::Deref, sync::Arc};
 
@@ -11,11 +11,14 @@ use actix_web::{
     web::Data,
 };
 
-use super::client::Client;
+use super::{client::Client, dpop};
 use crate::{
     app::App,
     clock::LEEWAY,
-    crypto::tokens::{self, Claims, Expectations, TokenProblem},
+    crypto::{
+        issuers::ExternalIdentity,
+        tokens::{self, Claims, Expectations, TokenProblem},
+    },
     domain::{
         id::{ApplicationId, SessionId},
         refusal::Code,
@@ -23,7 +26,10 @@ use crate::{
         user::User,
     },
     error::{Error, Result},
-    storage::users::{self, Asked, CallerRow},
+    storage::{
+        records::Holder,
+        users::{self, Asked, CallerRow},
+    },
 };
 
 /// A signed-in user with a valid token. A handler that takes it cannot be reached without one.
@@ -42,6 +48,8 @@ pub struct Signed {
     pub is_first_party: bool,
     /// The session behind the token.
     pub session: Option<SessionId>,
+    /// The key the token is bound to, which the caller has proved to hold (RFC 9449).
+    pub jkt: Option<String>,
     /// The settings that hold for this request.
     pub settings: Arc<Settings>,
     /// Where the request comes from.
@@ -56,6 +64,12 @@ impl Deref for Caller {
 }
 
 impl Signed {
+    /// Whose the records are that this caller makes, and may use.
+    #[must_use]
+    pub fn holder(&self) -> Holder<'_> {
+        Holder { user: &self.user.id, jkt: self.jkt.as_deref() }
+    }
+
     /// Whether the token was granted `scope`.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
@@ -90,23 +104,23 @@ pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    match identify(&request).await {
+    let dressing = request.app_data::<Data<App>>().filter(|_| dpop::is_used(request.headers())).cloned();
+    let mut response = match identify(&request).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            Ok(next.call(request).await?.map_into_boxed_body())
+            next.call(request).await?.map_into_boxed_body()
         }
-        Err(error) => Ok(request.into_response(error.error_response())),
+        Err(error) => request.into_response(error.error_response()),
+    };
+    if let Some(app) = dressing {
+        dpop::dress(&app, response.headers_mut());
     }
+    Ok(response)
 }
 
 async fn identify(request: &ServiceRequest) -> Result<Caller> {
     let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
-    let token = bearer(request.headers())?;
-    let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
-    let found = match judged(app, || tokens::verify_own(&app.keys, token, &expected)).await? {
-        Some(claims) => by_own_token(app, &claims).await?,
-        None => by_external_token(app, token).await?,
-    };
+    let found = found(app, request.request()).await?;
     if !found.scopes.iter().any(|scope| scope == "openid") {
         return Err(Code::Forbidden.into());
     }
@@ -120,9 +134,66 @@ async fn identify(request: &ServiceRequest) -> Result<Caller> {
         scopes: found.scopes,
         application: found.application,
         session: found.session,
+        jkt: found.jkt,
         settings,
         client: Client::of(request.request()),
     })))
+}
+
+/// The user a token of the account API speaks for, by whatever issuer, shown by its rightful holder.
+async fn found(app: &App, request: &HttpRequest) -> Result<Found> {
+    let shown = shown(request.headers())?;
+    let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
+    if let Some(claims) = judged(app, || tokens::verify_own(&app.keys, shown.token, &expected)).await? {
+        let application = ApplicationId(claims.client_id.clone());
+        shown.require_holder(app, request, claims.jkt(), Some(&application)).await?;
+        return by_own_token(app, &claims, application).await;
+    }
+    let identity = app.issuers.verify(shown.token, app.now()).await?;
+    shown.require_holder(app, request, identity.jkt.as_deref(), None).await?;
+    by_external_token(app, identity).await
+}
+
+/// A token as a request shows it.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    token: &'a str,
+    is_dpop: bool,
+}
+
+fn shown(headers: &HeaderMap) -> Result<Shown<'_>> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match value.and_then(dpop::token) {
+        Some(token) => Ok(Shown { token, is_dpop: true }),
+        None => Ok(Shown { token: bearer(headers)?, is_dpop: false }),
+    }
+}
+
+impl Shown<'_> {
+    /// A token that is bound to a key comes under the scheme of DPoP with a proof, any other as a bearer token: mixing them up would
+    /// make the binding worthless (RFC 9449 7.1, 7.2).
+    async fn require_holder(
+        self,
+        app: &App,
+        request: &HttpRequest,
+        jkt: Option<&str>,
+        application: Option<&ApplicationId>,
+    ) -> Result<()> {
+        match (self.is_dpop, jkt) {
+            (false, None) => Ok(()),
+            (true, Some(jkt)) => dpop::require_holder(app, request, self.token, jkt, application).await,
+            (false, Some(_)) | (true, None) => Err(Code::Unauthorized.into()),
+        }
+    }
+}
+
+/// Claims of the token of ours for one of `audiences` that a request shows: as a bearer token, or bound to a key and with its proof.
+/// An answer to a request that uses DPoP wants [`dpop::dress`].
+pub async fn shown_claims(app: &App, request: &HttpRequest, audiences: &[String]) -> Result<Arc<Claims>> {
+    let shown = shown(request.headers())?;
+    let claims = own_claims(app, shown.token, audiences).await?;
+    shown.require_holder(app, request, claims.jkt(), Some(&ApplicationId(claims.client_id.clone()))).await?;
+    Ok(claims)
 }
 
 /// The token of `Authorization: Bearer` (contract 2.1).
@@ -134,20 +205,16 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str> {
     Ok(rest.get(1..).unwrap_or_default())
 }
 
-/// Claims of a token of ours for one of `audiences`.
+/// Claims of a token of ours for one of `audiences`, whoever shows it: it may be bound to a key. [`shown_claims`] judges a request.
 pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<Arc<Claims>> {
     let expected = expectations(app, audiences);
     judged(app, || tokens::verify(&app.keys, token, &expected)).await
 }
 
-/// The user a token of ours speaks for, and what it says: for what needs no account centre. A token that is bound to a key is of no
-/// use here without a proof.
-pub async fn holder(app: &App, headers: &HeaderMap) -> Result<(User, Arc<Claims>)> {
-    let claims = own_claims(app, bearer(headers)?, std::slice::from_ref(&app.urls.account_audience)).await?;
-    if claims.cnf.is_some() {
-        return Err(Code::Unauthorized.into());
-    }
-    let found = by_own_token(app, &claims).await?;
+/// The user a token of ours speaks for, and what it says: for what needs no account centre.
+pub async fn holder(app: &App, request: &HttpRequest) -> Result<(User, Arc<Claims>)> {
+    let claims = shown_claims(app, request, std::slice::from_ref(&app.urls.account_audience)).await?;
+    let found = by_own_token(app, &claims, ApplicationId(claims.client_id.clone())).await?;
     Ok((found.row.user, claims))
 }
 
@@ -171,21 +238,21 @@ struct Found {
     scopes: Vec<String>,
     application: Option<ApplicationId>,
     session: Option<SessionId>,
+    jkt: Option<String>,
 }
 
-async fn by_own_token(app: &App, claims: &Claims) -> Result<Found> {
+async fn by_own_token(app: &App, claims: &Claims, application: ApplicationId) -> Result<Found> {
     let user = claims.user();
     let session = claims.sid.clone().map(SessionId);
-    let application = ApplicationId(claims.client_id.clone());
     let asked = Asked { user, session: session.clone(), application: application.clone() };
     let row = app.callers.find(&app.db, asked).await?.ok_or(Code::Unauthorized)?;
-    Ok(Found { row, scopes: claims.scopes().map(str::to_owned).collect(), application: Some(application), session })
+    let scopes = claims.scopes().map(str::to_owned).collect();
+    Ok(Found { row, scopes, application: Some(application), session, jkt: claims.jkt().map(str::to_owned) })
 }
 
-async fn by_external_token(app: &App, token: &str) -> Result<Found> {
-    let identity = app.issuers.verify(token, app.now()).await?;
+async fn by_external_token(app: &App, identity: ExternalIdentity) -> Result<Found> {
     let mut db = app.db.read().await?;
     let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
     let row = row.ok_or(Code::Unauthorized)?;
-    Ok(Found { row, scopes: identity.scopes, application: None, session: None })
+    Ok(Found { row, scopes: identity.scopes, application: None, session: None, jkt: identity.jkt })
 }

@@ -31,8 +31,8 @@ fn is_secure(app: &App) -> bool {
 impl Cookie {
     fn name(self, app: &App) -> &'static str {
         match (self, is_secure(app)) {
-            (Self::Session, true) => "__Host-countersign-session",
-            (Self::Session, false) => "countersign-session",
+            (Self::Session, true) => "__Host-countersign",
+            (Self::Session, false) => "countersign",
             (Self::Flow, true) => "__Host-countersign-flow",
             (Self::Flow, false) => "countersign-flow",
             (Self::Link, true) => "__Host-countersign-link",

@@ -154,7 +154,12 @@ fn paged(request: &ServiceRequest, app: &App, error: &Error) -> HttpResponse {
 fn is_page(path: &str) -> bool {
     matches!(
         path,
-        "/authorize" | "/oidc/auth" | "/sign-in" | "/passwordless/verify_redirect" | "/passwordless/verify-redirect"
+        "/account"
+            | "/authorize"
+            | "/oidc/auth"
+            | "/sign-in"
+            | "/passwordless/verify_redirect"
+            | "/passwordless/verify-redirect"
     ) || path.starts_with("/sign-in/")
 }
 
@@ -262,7 +267,13 @@ fn path_takes_cookies(path: &str) -> bool {
 fn share_origin(response: &mut ServiceResponse<BoxBody>, origin: Option<HeaderValue>) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.unwrap_or_else(|| HeaderValue::from_static("*")));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    // By name as well: to a request with credentials the star is a header like any other (Fetch 3.3.3).
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(
+            "*, DPoP-Nonce, WWW-Authenticate, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
+        ),
+    );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod caller;
 pub mod client;
 pub mod cookies;
+pub mod dpop;
 pub mod edge;
 pub mod explain;
 pub mod fields;

@@ -135,6 +135,7 @@ impl utoipa::IntoResponses for TokenRefused {
                     "unauthorized_client",
                     "unsupported_grant_type",
                     "invalid_dpop_proof",
+                    "use_dpop_nonce",
                 ],
             ),
             ("401", &["invalid_client"]),

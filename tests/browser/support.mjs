@@ -27,7 +27,7 @@ export async function advance(seconds) {
 
 let browser;
 export async function launch() {
-  const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--lang=en-US', '--force-color-profile=srgb'];
+  const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--lang=en-US', '--force-color-profile=srgb', '--disable-lcd-text'];
   browser = await puppeteer.launch({ executablePath: process.env.COUNTERSIGN_CHROMIUM ?? '/usr/bin/chromium', headless: true, args });
 }
 
@@ -50,6 +50,7 @@ export async function person({ language = 'en-US', width = 1000, height = 800, s
 }
 
 async function prepare(page, { language, width, height, scheme, script }) {
+  page.hasScript = script;
   page.setDefaultTimeout(20_000);
   await page.setViewport({ width, height });
   await page.setExtraHTTPHeaders({ 'accept-language': language });
@@ -62,7 +63,8 @@ async function prepare(page, { language, width, height, scheme, script }) {
   await page.setRequestInterception(true);
   page.on('request', request => {
     const isApplication = request.url().startsWith('https://app.example.com/');
-    const answer = { contentType: 'text/html', body: '<!doctype html><title>Application</title>' };
+    // Nothing to show: the page before stays.
+    const answer = page.isHeld ? { status: 204 } : { contentType: 'text/html', body: '<!doctype html><title>Application</title>' };
     (isApplication ? request.respond(answer) : request.continue()).catch(() => {});
   });
 }
@@ -120,15 +122,16 @@ export async function message(to, count = 1) {
 
 export const codeFor = async (to, count) => (await message(to, count)).code;
 
-// Types a code. With a script it is sent by itself.
-export async function giveCode(page, code, { isSent = true } = {}) {
-  if (!isSent) {
-    await fill(page, '#code', code);
-    return submit(page);
-  }
+// Types a code. Where there is a script it is sent by itself, unless one before it was wrong.
+export async function giveCode(page, code) {
   await page.waitForSelector('#code');
-  const [response] = await Promise.all([page.waitForNavigation(), page.type('#code', code)]);
-  return response;
+  const isRetry = await page.$eval('#code', input => input.getAttribute('aria-invalid') === 'true');
+  if (page.hasScript && !isRetry && code.normalize('NFKC').replace(/\D/g, '').length === 6) {
+    const [response] = await Promise.all([page.waitForNavigation(), page.type('#code', code)]);
+    return response;
+  }
+  await fill(page, '#code', code);
+  return submit(page);
 }
 
 // At the application; gives the parameters it got.

@@ -15,6 +15,8 @@ BEYOND_SCHEMAS = (
     "passwordPolicy.length",  # min is not above max
     "usernamePolicy",  # likewise; and some letter must be allowed
     "oidcClientMetadata",  # absolute URIs
+    "customClientMetadata.jwks",  # public keys of known kinds
+    "expiresAt",  # a moment to come
     "config",  # URLs, and headers that are ours
     "from",  # a moment, which has a format in the schema, and no pattern
     "to",  # likewise

@@ -45,6 +45,7 @@ async fn run_against(app: &TestApp, user: &User<'_>, script: &'static str, argum
         ("COUNTERSIGN_CLIENT_ID", app.application.to_string()),
         ("COUNTERSIGN_CLIENT_SECRET", app.management_secret.clone()),
         ("COUNTERSIGN_MANAGEMENT_TOKEN", management),
+        ("COUNTERSIGN_TLS_PORT", tls_port(app)),
     ];
     let work = move || {
         if script == "run" {
@@ -53,6 +54,40 @@ async fn run_against(app: &TestApp, user: &User<'_>, script: &'static str, argum
         run(script, arguments, &environment);
     };
     tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+/// The port of the public URL, where a script ends TLS.
+fn tls_port(app: &TestApp) -> String {
+    app.app().urls.root.rsplit_once(':').map_or_else(String::new, |(_, port)| port.to_owned())
+}
+
+/// A library signs people in, unmodified, over TLS: the server is known to the outside as `https://localhost` and a port.
+async fn signs_in(arguments: &'static [&'static str]) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let app = TestApp::start_with(|config| {
+        config.server.public_url = Some(format!("https://localhost:{port}"));
+        config.limits.send_gap_seconds = 0;
+    })
+    .await;
+    // The libraries check times by the clock of this machine.
+    app.clock.set(countersign::clock::Clock::now(&countersign::clock::SystemClock));
+    let user = app.user().await;
+    run_against(&app, &user, "run", arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth0s_libraries_sign_people_in() {
+    signs_in(&["auth0"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logtos_library_signs_people_in_by_the_hosted_pages() {
+    signs_in(&["logto"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generic_library_signs_people_in_with_pkce_and_a_key_of_its_own() {
+    signs_in(&["openid-client"]).await;
 }
 
 /// The main job by a client, and what it left behind.

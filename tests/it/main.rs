@@ -4,13 +4,19 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod browser;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod clients;
+#[cfg(test)]
+mod dpop;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
@@ -26,6 +32,8 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod issuers;
 #[cfg(test)]
 mod keys;
@@ -35,6 +43,8 @@ mod languages;
 mod management;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod oauth;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
@@ -53,6 +63,8 @@ mod security;
 mod seeds;
 #[cfg(test)]
 mod sending;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod states;
 #[cfg(test)]

@@ -141,9 +141,9 @@ async fn store(app: &TestApp, messages: &[Message]) {
 }
 
 /// Waits until a number from the database is `wanted`, waking the nodes meanwhile.
-async fn settle(nodes: &[&TestApp], sql: &'static str, wanted: i64) {
+pub async fn settle(nodes: &[&TestApp], sql: &'static str, wanted: i64) {
     let mut found = -1;
-    for _ in 0..300 {
+    for _ in 0..500 {
         for node in nodes {
             node.app().outbox.notify_waiters();
         }

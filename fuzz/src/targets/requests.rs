@@ -91,7 +91,7 @@ async fn people(running: &Running, application: &ApplicationId) -> [String; 4] {
     let record = countersign::stepup::records::Fresh::new(app);
     let row = countersign::storage::records::NewRecord {
         key: &record.key,
-        user: &id,
+        holder: countersign::storage::records::Holder { user: &id, jkt: None },
         method: "password",
         purpose: "UserPermissionValidation",
         identifier: None,
@@ -103,7 +103,7 @@ async fn people(running: &Running, application: &ApplicationId) -> [String; 4] {
     countersign::storage::records::add(&mut session, row).await.unwrap();
     session.commit().await.unwrap();
     let audience = &app.urls.management_audiences[0];
-    let operator = issue::management_token(app, application, audience, issuer).unwrap();
+    let operator = issue::management_token(app, application, audience, issuer, None).unwrap();
     let record: &RecordId = &record.id;
     [token, operator, record.expose().to_owned(), id.to_string()]
 }

@@ -12,6 +12,7 @@ use actix_web::{
     test::TestRequest,
 };
 use countersign::{
+    crypto::dpop::Proof,
     domain::settings::{AccountCenter, SignInExperience},
     error::Error,
     management::{applications::NewApplication, users::NewUser},
@@ -20,10 +21,11 @@ use countersign::{
         password::PasswordBody,
     },
     operations::profile::Profile,
-    signin::clients::Credentials,
+    signin::clients::{Credentials, Shown},
     web::{
         caller::bearer,
         client::{Languages, behind_proxies},
+        dpop,
         json::{self, Kind},
         query::{Page, parameter},
     },
@@ -93,7 +95,15 @@ pub fn headers(data: &[u8]) {
         }
     }
     let _ = refused(bearer(request.headers()).map(str::len));
-    let _ = Credentials::read(request.headers(), Some("id".to_owned()), None);
+    let shown = Shown {
+        id: Some("id".to_owned()),
+        secret: None,
+        assertion: choice(data).0.is_multiple_of(2).then(|| query.clone().into()),
+        assertion_type: Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned()),
+    };
+    let _ = Credentials::of(request.headers(), shown);
+    let _ = Proof::read(&query);
+    assert!(dpop::token(&query).is_none_or(|token| query.ends_with(token)));
     let _ = json::kind(&request);
 }
 

@@ -17,8 +17,8 @@ use serde::Deserialize;
 
 use crate::config::trusted_issuers::{TrustedIssuer, problems};
 use crate::crypto::digest::digest;
-use crate::crypto::jws::{self, OneOrMany, TokenProblem};
-use crate::crypto::tokens::is_access_token_type;
+use crate::crypto::jws::{self, NumericDate, OneOrMany, TokenProblem};
+use crate::crypto::tokens::{Confirmation, is_access_token_type};
 use crate::domain::time::Timestamp;
 use crate::error::Result;
 
@@ -59,6 +59,8 @@ pub struct ExternalIdentity {
     pub amr: Option<Vec<String>>,
     /// When the token expires, in seconds since 1970.
     pub exp: i64,
+    /// The key whose holder alone may use it (RFC 9449 6.1).
+    pub jkt: Option<String>,
 }
 
 impl ExternalIdentity {
@@ -81,21 +83,8 @@ struct ForeignClaims {
     azp: Option<String>,
     auth_time: Option<NumericDate>,
     amr: Option<OneOrMany>,
-}
-
-/// Seconds since 1970. RFC 7519 2 allows fractions; they are cut off.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "serde_json::Number")]
-struct NumericDate(i64);
-
-impl TryFrom<serde_json::Number> for NumericDate {
-    type Error = &'static str;
-
-    fn try_from(number: serde_json::Number) -> Result<Self, Self::Error> {
-        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and no date is that far away")]
-        let whole = || number.as_f64().filter(|seconds| seconds.is_finite()).map(|seconds| seconds.floor() as i64);
-        number.as_i64().or_else(whole).map(Self).ok_or("not a number of seconds")
-    }
+    /// One that we cannot confirm (a certificate, say) makes the token unreadable, and so refused.
+    cnf: Option<Confirmation>,
 }
 
 impl TrustedIssuers {
@@ -203,6 +192,7 @@ impl Entry {
             auth_time: claims.auth_time.map(|date| date.0.min(now)),
             amr: claims.amr.as_ref().map(|amr| amr.as_slice().to_vec()),
             exp: claims.exp.0,
+            jkt: claims.cnf.as_ref().map(|cnf| cnf.jkt.clone()),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Client applications, for operators (contract 4).
 
+pub mod built_in;
 mod new;
+pub mod secrets;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web::Data};
 use secrecy::ExposeSecret;
@@ -13,11 +15,18 @@ use self::new::{Description, Name};
 use super::auth::Manager;
 use crate::{
     app::App,
-    audit,
-    domain::{application::ApplicationType, id::ApplicationId, refusal::Code},
+    audit::{self, Actor},
+    domain::{
+        application::{ACCOUNT_CENTER, ApplicationType},
+        id::ApplicationId,
+        refusal::Code,
+    },
     error::Result,
     refusals,
-    storage::applications::{self, Application},
+    storage::{
+        Session,
+        applications::{self, Application},
+    },
     web::{
         fields,
         json::Json,
@@ -178,15 +187,27 @@ pub async fn update(
     Json(changes): Json<ApplicationChanges>,
 ) -> Result<HttpResponse> {
     let mut session = app.db.write().await?;
-    let before = applications::lock(&mut session, &ApplicationId(id)).await?.ok_or(Code::EntityNotFound)?;
+    let after = change(&app, &mut session, &ApplicationId(id), changes, (&manager).into()).await?;
+    session.commit().await?;
+    Ok(HttpResponse::Ok().json(ApplicationView::new(after, None)))
+}
+
+/// Changes an application in the caller's transaction, with its audit event; gives it as it is now.
+pub async fn change(
+    app: &App,
+    session: &mut Session,
+    id: &ApplicationId,
+    changes: ApplicationChanges,
+    actor: Actor<'_>,
+) -> Result<Application> {
+    let before = applications::lock(session, id).await?.ok_or(Code::EntityNotFound)?;
     let after = changes.apply(before)?;
-    applications::set(&mut session, &after).await?;
+    applications::set(session, &after).await?;
     let data = json!({
         "id": after.id, "isManagement": after.is_management, "allowTokenExchange": after.allow_token_exchange,
     });
-    audit::write(&app, &mut session, "application.updated", &manager, data).await?;
-    session.commit().await?;
-    Ok(HttpResponse::Ok().json(ApplicationView::new(after, None)))
+    audit::write(app, session, "application.updated", actor, data).await?;
+    Ok(after)
 }
 
 impl ApplicationChanges {
@@ -218,22 +239,31 @@ impl ApplicationChanges {
     }
 }
 
+refusals!(DeleteRefused: [MANAGEMENT], EntityNotFound, BuiltInApplication);
+
 /// Deletes an application
 ///
 /// Its secrets are worthless from then on, and so are its management tokens. Tokens of users that it got stay valid for reading.
+/// `account-center` stays: it is part of the service.
 #[utoipa::path(
     operation_id = "DeleteApplication", tag = "Applications", security(("bearer" = [])),
     params(("id" = String, Path, description = "The application's id.")),
-    responses((status = 204, description = "The application is gone."), GetRefused),
+    responses((status = 204, description = "The application is gone."), DeleteRefused),
 )]
 #[delete("/applications/{id}")]
 pub async fn delete(app: Data<App>, manager: Manager, PathId(id): PathId) -> Result<HttpResponse> {
     let id = ApplicationId(id);
     let mut session = app.db.write().await?;
-    if !applications::delete(&mut session, &id).await? {
-        return Err(Code::EntityNotFound.into());
-    }
+    remove(&mut session, &id).await?;
     audit::write(&app, &mut session, "application.deleted", &manager, json!({ "id": id })).await?;
     session.commit().await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes an application in the caller's transaction; refused where there is none, and for the one that is part of the service.
+pub async fn remove(session: &mut Session, id: &ApplicationId) -> Result<()> {
+    if id.as_str() == ACCOUNT_CENTER {
+        return Err(Code::BuiltInApplication.into());
+    }
+    if applications::delete(session, id).await? { Ok(()) } else { Err(Code::EntityNotFound.into()) }
 }

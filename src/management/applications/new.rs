@@ -1,6 +1,6 @@
 //! A new application: for the management API and for the command line.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::types::Json;
@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use crate::{
     app::App,
     audit::{self, Actor},
-    crypto::digest::digest,
+    crypto::{assertions, digest::digest, jwks},
     domain::{
         application::{ApplicationType, ClientSettings, Connection, GrantType},
         id::{ApplicationId, random_text},
@@ -138,8 +138,8 @@ pub struct CustomClientMetadata {
     pub trust_forwarded_for: Option<Option<bool>>,
     /// A JWK set of public keys with which it may authenticate instead of by a secret (`private_key_jwt`, RFC 7523).
     #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
-    pub jwks: Option<Option<Map<String, Value>>>,
+    #[schema(value_type = Option<JwkSet>)]
+    pub jwks: Option<Option<JwkSet>>,
 }
 
 impl CustomClientMetadata {
@@ -155,7 +155,7 @@ impl CustomClientMetadata {
             connections: Some(Some(Few(settings.connections().to_vec()))),
             cors_allowed_origins: Some(Some(Few(settings.cors_allowed_origins.iter().cloned().map(Origin).collect()))),
             trust_forwarded_for: Some(Some(settings.trust_forwarded_for)),
-            jwks: Some(settings.jwks.clone()),
+            jwks: Some(settings.jwks.as_ref().map(JwkSet::stored)),
         }
     }
 
@@ -175,8 +175,52 @@ impl CustomClientMetadata {
             settings.trust_forwarded_for = trusted.unwrap_or_default();
         }
         if let Some(jwks) = self.jwks {
-            settings.jwks = jwks;
+            settings.jwks = jwks.map(JwkSet::into_stored);
         }
+    }
+}
+
+/// Public keys of an application, each with a `kid` of its own when there are several. Each verifies signatures by RS256, PS256 or ES256.
+#[derive(Clone, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(try_from = "UncheckedJwkSet")]
+pub struct JwkSet {
+    /// JWKs without private members (RFC 7517 4).
+    #[schema(value_type = Vec<std::collections::HashMap<String, Value>>, min_items = 1, max_items = 10)]
+    keys: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct UncheckedJwkSet {
+    keys: Vec<Value>,
+}
+
+impl TryFrom<UncheckedJwkSet> for JwkSet {
+    type Error = &'static str;
+
+    fn try_from(UncheckedJwkSet { keys }: UncheckedJwkSet) -> Result<Self, Self::Error> {
+        if !(1..=10).contains(&keys.len()) {
+            return Err("1 to 10 keys");
+        }
+        let is_good = |key: &Value| jwks::public(key).is_some() && jwks::verifies(key, assertions::ALGORITHMS);
+        if !keys.iter().all(is_good) {
+            return Err("public keys for RS256, PS256 or ES256 only");
+        }
+        let ids: Vec<_> = keys.iter().map(|key| key.get("kid").and_then(Value::as_str)).collect();
+        let different: std::collections::HashSet<_> = ids.iter().flatten().collect();
+        if keys.len() > 1 && different.len() < keys.len() {
+            return Err("a `kid` of its own for each key");
+        }
+        Ok(Self { keys })
+    }
+}
+
+impl JwkSet {
+    fn stored(members: &Map<String, Value>) -> Self {
+        Self { keys: members.get("keys").and_then(Value::as_array).cloned().unwrap_or_default() }
+    }
+
+    fn into_stored(self) -> Map<String, Value> {
+        Map::from_iter([("keys".to_owned(), Value::Array(self.keys))])
     }
 }
 
@@ -253,16 +297,21 @@ pub async fn create(
         created_at: app.now(),
     };
     applications::add(session, &application).await?;
-    let secret = new.kind.is_confidential().then(|| random_text(&*app.random, 32));
+    let secret = new.kind.is_confidential().then(|| new_secret(app));
     if let Some(secret) = &secret {
-        let hash = digest(secret.as_bytes());
+        let hash = digest(secret.expose_secret().as_bytes());
         applications::add_secret(session, &application.id, &hash, "Default secret", application.created_at).await?;
     }
     let data = json!({
         "id": application.id, "type": application.kind, "isThirdParty": is_third_party, "isManagement": is_management,
     });
     audit::write(app, session, "application.created", actor, data).await?;
-    Ok((application, secret.map(Into::into)))
+    Ok((application, secret))
+}
+
+/// 165 random bits.
+pub(super) fn new_secret(app: &App) -> SecretString {
+    random_text(&*app.random, 32).into()
 }
 
 pub(super) fn members(metadata: &OidcClientMetadata) -> Result<Map<String, Value>> {

@@ -54,7 +54,7 @@ pub struct AccountCenterView {
     center: AccountCenter,
 }
 
-fn answer(center: AccountCenter) -> HttpResponse {
+pub(super) fn answer(center: AccountCenter) -> HttpResponse {
     HttpResponse::Ok().json(AccountCenterView { tenant_id: "default", id: "default", center })
 }
 

@@ -26,7 +26,7 @@ use crate::{
     stepup::records::revoke_all,
     storage::{
         directory::{self, Exact, Filter},
-        sessions, settings, users,
+        sessions, settings, tokens, users,
     },
     web::{
         explain,
@@ -277,7 +277,7 @@ refusals!(SuspendRefused: [MANAGEMENT, BODY], EntityNotFound);
 
 /// Suspends a user, or takes it back
 ///
-/// Suspending ends every session and revokes every verification record.
+/// Suspending ends every session, revokes every verification record and uses up every subject token.
 #[utoipa::path(
     operation_id = "UpdateUserIsSuspended", tag = "Users", security(("bearer" = [])),
     params(("userId" = String, Path, description = "The user's id.")),
@@ -299,6 +299,7 @@ pub async fn suspend(
     if body.is_suspended {
         revoke_all(&app, &mut session, manager.about(&id)).await?;
         sessions::end_all(&mut session, &id, None, now).await?;
+        tokens::spend_all(&mut session, &id, now).await?;
     }
     let kind = if body.is_suspended { "user.suspended" } else { "user.unsuspended" };
     audit::write(&app, &mut session, kind, manager.about(&id), json!({})).await?;

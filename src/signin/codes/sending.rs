@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use super::Address;
 use crate::{
     app::App,
     audit::{self, Actor},
-    crypto::digest::digest,
+    crypto::digest::{digest, hex},
     domain::{
         application::Connection,
         id::pick,
@@ -155,7 +154,7 @@ fn actor<'a>(ask: &Ask<'a>) -> Actor<'a> {
 fn sender(ask: &Ask<'_>) -> String {
     match ask.holder {
         Holder::Named => format!("application {}", ask.application.id),
-        Holder::Held(hash) => format!("holder {}", BASE64_URL_SAFE_NO_PAD.encode(hash)),
+        Holder::Held(hash) => format!("holder {}", hex(hash)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// Issues the application's own token.
 pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<TokenAnswer, OauthError> {
-    let Granting { app, application, issuer, client, .. } = granting;
+    let Granting { app, application, issuer, client, jkt, .. } = granting;
     let target = asked.resource.as_ref().or(asked.audience.as_ref());
     let target = target.filter(|target| app.urls.management_audiences.contains(target)).ok_or_else(|| {
         OauthError::new("invalid_target", format!("`resource` must be {}", app.urls.management_audiences.join(" or ")))
@@ -25,7 +25,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
     if !is_asked {
         return Err(OauthError::new("invalid_scope", "the scope of the management API is `all`"));
     }
-    let access_token = issue::management_token(app, &application.id, target, issuer)?;
+    let access_token = issue::management_token(app, &application.id, target, issuer, *jkt)?;
     let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
     let mut session = app.db.write().await?;
     audit::write(app, &mut session, "token.issued", actor, json!({ "scope": MANAGEMENT_SCOPE })).await?;

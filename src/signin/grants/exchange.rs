@@ -19,7 +19,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Issues a token of the user whose subject token it is.
 pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<TokenAnswer, OauthError> {
-    let Granting { app, application, issuer, client, .. } = granting;
+    let Granting { app, application, issuer, client, jkt, .. } = granting;
     if application.is_third_party || !application.allow_token_exchange {
         return Err(OauthError::new("unauthorized_client", "this application may not exchange tokens"));
     }
@@ -39,7 +39,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
 
     let mut session = app.db.write().await?;
     let user = spend(app, &mut session, &hash).await?;
-    let access_token = issue::user_token(app, &mut session, &user, &application.id, &scope, issuer).await?;
+    let access_token = issue::bound_user_token(app, &mut session, &user, &application.id, &scope, issuer, *jkt).await?;
     let actor = Actor { user: Some(&user), application: Some(&application.id), client: Some(client) };
     audit::write(app, &mut session, "token.exchanged", actor, json!({ "scope": scope })).await?;
     session.commit().await?;

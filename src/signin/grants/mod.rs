@@ -70,6 +70,14 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub client_secret: Option<SecretString>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, with an assertion.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(nullable = false)]
+    pub client_assertion_type: Option<String>,
+    /// Instead of a secret: a JWT signed with a key the application has registered (RFC 7523 2.2).
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub client_assertion: Option<SecretString>,
     /// What the token is for: `<public_url>/api` for the management API, else another API that takes our tokens.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false, example = "https://default.logto.app/api")]

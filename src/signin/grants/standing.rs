@@ -1,6 +1,8 @@
 //! What redeeming a code and refreshing have in common: user and session must stand, the tokens are made once all is stored, and what
 //! is shown twice ends its session.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -32,7 +34,8 @@ pub async fn hold(
     let app = granting.app;
     let Some(user) = users::lock(session, user).await?.filter(|user| !user.is_suspended) else { return Ok(None) };
     let now = app.now();
-    let stored = sessions::prolong(session, sid, now, issue::refresh_expiry(app, now)).await?;
+    let longest = Duration::from_secs(u64::from(app.config.sign_in.refresh_longest_days) * 24 * 3600);
+    let stored = sessions::prolong(session, sid, now, issue::refresh_expiry(app, now), longest).await?;
     Ok(stored.map(|stored| (user, stored)))
 }
 

@@ -16,6 +16,7 @@ use crate::{
     },
     error::Result,
     signin::{
+        browser,
         entering::{self, Entry},
         redirecting,
     },
@@ -26,10 +27,7 @@ use crate::{
         sessions::{self, Proof, Stored},
         users,
     },
-    web::{
-        client::Client,
-        cookies::{Cookie, new_secret},
-    },
+    web::{client::Client, cookies::new_secret},
 };
 
 /// From where, by which program.
@@ -51,10 +49,9 @@ impl Source {
 
 /// The browser's own session, if its cookie names one that lives.
 pub async fn browser_session(app: &App, request: &HttpRequest) -> Result<Option<Stored>> {
-    let Some(secret) = Cookie::Session.read(app, request) else { return Ok(None) };
+    let Some(secret) = browser::secret(app, request) else { return Ok(None) };
     let mut session = app.db.read().await?;
-    let found = sessions::find_browser(&mut session, &digest(secret.as_bytes()), app.now()).await?;
-    let Some(found) = found else { return Ok(None) };
+    let Some(found) = browser::find(app, &mut session, Some(&secret)).await? else { return Ok(None) };
     let user = users::find(&mut session, &found.user_id).await?;
     Ok(user.filter(|user| !user.is_suspended).map(|_| found))
 }

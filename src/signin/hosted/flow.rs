@@ -142,10 +142,16 @@ impl Flow {
         self.browser.derive("code", &self.id)
     }
 
-    /// Its page.
+    /// Its first page.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/sign-in?flow={}", self.id)
+    }
+
+    /// The page that asks for the code: another one, so that going back leads to the first.
+    #[must_use]
+    pub fn code_path(&self) -> String {
+        format!("{}&step=code", self.path())
     }
 
     /// Changes what is stored of it, as it is now; false when it was finished meanwhile, and nothing changed.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{application::Connection, message::Locale, user::User},
+    domain::{application::Connection, calling_codes, message::Locale, user::User},
     error::Result,
     pages::{
         Frame, Page, countries, seconds,
@@ -24,7 +24,7 @@ use crate::{
     storage::users,
 };
 
-/// `GET /sign-in`: where the sign-in is, or what the query asks for of it.
+/// `GET /sign-in`: the step of the sign-in that the query asks for.
 pub async fn page(app: Data<App>, request: HttpRequest) -> HttpResponse {
     show(&app, &request).await.unwrap_or_else(|error| forms::failed(&app, &request, &error))
 }
@@ -45,13 +45,13 @@ async fn show(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
         return Ok(forms::finished(frame, &flow));
     }
     let wanted = wanted(&flow, &query);
-    if wanted.is_none() {
-        if flow.state.sent.is_some() {
-            return Ok(code_page(app, &flow, frame, None, query.get("news") == "again", StatusCode::OK));
-        }
-        if let Some(user) = chosen_from(app, request, &flow).await? {
-            return Ok(choose_page(&flow, frame, &user));
-        }
+    if query.get("step") == "code" && flow.state.sent.is_some() {
+        return Ok(code_page(app, &flow, frame, None, query.get("news") == "again", StatusCode::OK));
+    }
+    if wanted.is_none()
+        && let Some(user) = chosen_from(app, request, &flow).await?
+    {
+        return Ok(choose_page(&flow, frame, &user));
     }
     let entry = Typed::first(app, request, &flow, wanted, query.get("as"));
     Ok(identifier_page(app, &flow, frame, entry, None, StatusCode::OK))
@@ -127,6 +127,7 @@ impl Typed {
         let hint = hint.filter(|hint| asked.connections.contains(&hint.connection));
         let sent = flow.state.sent.as_ref();
         let connection = wanted
+            .or_else(|| sent.map(|sent| sent.connection))
             .or_else(|| hint.as_ref().map(|hint| hint.connection))
             .or_else(|| asked.connections.first().copied())
             .unwrap_or(Connection::Email);
@@ -205,17 +206,18 @@ pub enum Problem {
 pub fn code_page(
     app: &App,
     flow: &Flow,
-    frame: Frame,
+    mut frame: Frame,
     problem: Option<Problem>,
     is_again: bool,
     status: StatusCode,
 ) -> HttpResponse {
     let words = frame.words;
     let Some(sent) = &flow.state.sent else { return forms::redirect(&flow.path()) };
+    frame.other_language = Some(format!("{}&language={}", flow.code_path(), frame.other_tag()));
     let connection = sent.connection;
     let section = app.config.sign_in.of(connection);
     let (digits, minutes) = (section.code_digits.to_string(), (section.code_seconds / 60).max(1).to_string());
-    let gap = Duration::from_secs(u64::from(app.config.limits.send_gap_seconds));
+    let gap = Duration::from_secs(app.config.limits.send_gap_seconds);
     let left = sent.at.plus(gap).since(app.now());
     let (problem, warning, until, is_over) = match problem {
         None => (None, None, left, false),
@@ -228,7 +230,7 @@ pub fn code_page(
         key: flow.form_key(),
         is_phone: connection == Connection::Sms,
         sent: fill(sentence, &[("digits", &digits)]),
-        address: sent.address.clone(),
+        address: shown(&sent.address),
         edit: format!("{}&by={}", flow.path(), connection.name()),
         digits: section.code_digits,
         hint: fill(words.code_hint, &[("minutes", &minutes)]),
@@ -244,8 +246,17 @@ pub fn code_page(
     .answer(status)
 }
 
+/// An address for people: of a phone, its country code apart.
+fn shown(address: &str) -> String {
+    let parts = address.strip_prefix('+').and_then(|digits| {
+        let code = calling_codes::of(digits)?;
+        Some((code, digits.strip_prefix(code)?))
+    });
+    parts.map_or_else(|| address.to_owned(), |(code, rest)| format!("+{code} {rest}"))
+}
+
 fn choose_page(flow: &Flow, frame: Frame, user: &User) -> HttpResponse {
-    let phone = user.primary_phone.as_ref().map(|digits| format!("+{digits}"));
+    let phone = user.primary_phone.as_ref().map(|digits| shown(&format!("+{digits}")));
     let name = user.primary_email.clone().or(phone).or_else(|| user.username.clone());
     let first = flow.state.asked.connections.first().map_or("", |connection| connection.name());
     Choose {

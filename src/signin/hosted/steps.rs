@@ -1,5 +1,7 @@
 //! The forms of a sign-in. Each says which flow it is for, and shows that it was made for it.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -108,17 +110,17 @@ async fn take_identifier(app: &App, request: &HttpRequest, mut flow: Flow, field
         return Ok(show::identifier_page(app, &flow, frame, typed, problem, status));
     };
     let refusal = match send(app, request, &mut flow, &address).await? {
-        Ok(()) => return Ok(forms::redirect(&flow.path())),
+        Ok(()) => return Ok(forms::redirect(&flow.code_path())),
         Err(refusal) => refusal,
     };
     // Where a code went to this very address a moment ago, that is the answer.
     let is_there = flow.state.sent.as_ref().is_some_and(|sent| sent.address == address.spelling);
     if is_there && refusal.code == Code::MessageRateLimited {
-        return Ok(forms::redirect(&flow.path()));
+        return Ok(forms::redirect(&flow.code_path()));
     }
     let frame = show::frame(app, request, &flow, Some(fields));
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let problem = told(words, &refusal);
+    let problem = told(app, words, &refusal);
     let mut response = show::identifier_page(app, &flow, frame, typed, Some(problem), status);
     tell_wait(&mut response, &refusal);
     Ok(response)
@@ -163,9 +165,13 @@ async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Addre
 }
 
 /// Why nothing was sent, in words.
-fn told(words: &Words, refusal: &Refusal) -> String {
+fn told(app: &App, words: &Words, refusal: &Refusal) -> String {
+    let gap = Duration::from_secs(app.config.limits.send_gap_seconds);
     match (refusal.code, refusal.retry_after) {
         (Code::MessageCountryNotServed, _) => words.not_served.to_owned(),
+        (Code::MessageRateLimited, Some(length)) if length <= gap => {
+            fill(words.just_sent, &[("time", &wait(words, length))])
+        }
         (Code::MessageRateLimited, Some(length)) => fill(words.too_many_messages, &[("time", &wait(words, length))]),
         _ => words.no_channel.to_owned(),
     }
@@ -184,11 +190,11 @@ async fn send_again(app: &App, request: &HttpRequest, mut flow: Flow, fields: &F
     let address = sent.and_then(|sent| Address::parse(sent.connection, &sent.address));
     let Some(address) = address else { return Ok(forms::redirect(&flow.path())) };
     let refusal = match send(app, request, &mut flow, &address).await? {
-        Ok(()) => return Ok(forms::redirect(&format!("{}&news=again", flow.path()))),
+        Ok(()) => return Ok(forms::redirect(&format!("{}&news=again", flow.code_path()))),
         Err(refusal) => refusal,
     };
     let frame = show::frame(app, request, &flow, Some(fields));
-    let problem = Problem::Sending(told(frame.words, &refusal), refusal.retry_after);
+    let problem = Problem::Sending(told(app, frame.words, &refusal), refusal.retry_after);
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = show::code_page(app, &flow, frame, Some(problem), false, status);
     tell_wait(&mut response, &refusal);

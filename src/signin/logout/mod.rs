@@ -30,8 +30,11 @@ use crate::{
         digest::{digest, same},
         tokens::{self, Hint, TokenProblem},
     },
-    domain::id::{ApplicationId, SessionId, UserId},
-    error::Result,
+    domain::{
+        id::{ApplicationId, SessionId, UserId},
+        refusal::Code,
+    },
+    error::{Error, Result},
     refusals,
     storage::{
         Session,
@@ -102,6 +105,7 @@ impl LogoutRequest {
 }
 
 refusals!(Refused: []);
+refusals!(PostRefused: [], RequestTimeout, BodyTooLarge);
 
 const STANDARD: &str = "post_logout_redirect_uri";
 
@@ -132,7 +136,7 @@ pub async fn oidc_get(app: Data<App>, request: HttpRequest, languages: Languages
         (status = 200, description = "A page: signed out, or whether to.", body = String, content_type = "text/html"),
         (status = 303, description = "Signed out, and on the way back.", headers(("Location" = String, description = "The way back."))),
         (status = 400, description = "A page: the request is not one we can follow.", body = String, content_type = "text/html"),
-        Refused,
+        PostRefused,
     ),
 )]
 #[post("/oidc/logout")]
@@ -169,7 +173,7 @@ pub async fn session_end_get(app: Data<App>, request: HttpRequest, languages: La
         (status = 200, description = "A page: signed out, or whether to.", body = String, content_type = "text/html"),
         (status = 303, description = "Signed out, and on the way back.", headers(("Location" = String, description = "The way back."))),
         (status = 400, description = "A page: the request is not one we can follow.", body = String, content_type = "text/html"),
-        Refused,
+        PostRefused,
     ),
 )]
 #[post("/oidc/session/end")]
@@ -203,7 +207,12 @@ pub async fn v2_get(app: Data<App>, request: HttpRequest, languages: Languages) 
 }
 
 async fn by_post(app: &App, request: &HttpRequest, languages: &Languages, payload: Payload) -> Result<HttpResponse> {
-    let body = json::read(payload.into_inner(), &app.config.limits).await?;
+    let body = match json::read(payload.into_inner(), &app.config.limits).await {
+        Err(Error::Refused(refusal)) if refusal.code == Code::InvalidRequest => {
+            return answer(app, request, languages, None).await;
+        }
+        body => body?,
+    };
     let is_form = json::kind(request) == json::Kind::Form || body.is_empty();
     let asked = if is_form { LogoutRequest::parse(&body, STANDARD) } else { None };
     answer(app, request, languages, asked).await
@@ -217,7 +226,7 @@ async fn answer(
 ) -> Result<HttpResponse> {
     let spoken = asked.as_ref().and_then(|asked| asked.ui_locales.as_deref()).or(languages.ui_locales.as_deref());
     let locale = texts::negotiate(spoken, true, None, languages.accepted.as_deref(), "en");
-    let page = Page { locale, product: &app.config.messages.product };
+    let page = Page { app, locale };
     let Some(asked) = asked else { return Ok(page.refused()) };
     let hint = read_hint(app, asked.id_token_hint.as_ref()).await?;
     let client_id = match (&hint, &asked.client_id) {

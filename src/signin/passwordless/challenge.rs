@@ -69,7 +69,10 @@ impl utoipa::IntoResponses for CaptchaRefused {
 )]
 #[post("/passwordless/challenge")]
 pub async fn captcha(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    match Members::read(&app, &request, payload, "invalid_request").await {
+    let state = Members::read(&app, &request, payload, "invalid_request").await.and_then(|mut members| {
+        members.text("state").map_err(|_| OauthError::new("invalid_request", "`state` must be a string"))
+    });
+    match state {
         Ok(_) => HttpResponse::Ok().json(Captcha { required: false }),
         Err(error) => error.answer(),
     }
@@ -80,9 +83,14 @@ pub async fn captcha(app: Data<App>, request: HttpRequest, payload: Payload) -> 
 #[expect(dead_code, reason = "describes the request for the OpenAPI document")]
 pub struct ChallengeRequest {
     client_id: String,
-    /// Of applications that have one, unless in the Authorization header.
+    /// Of applications that have one, unless in the Authorization header or an assertion.
     #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// Instead of a secret (RFC 7523).
+    #[schema(nullable = false)]
+    client_assertion: Option<String>,
+    #[schema(nullable = false)]
+    client_assertion_type: Option<String>,
     connection: Connection,
     /// With `email`.
     #[schema(example = "ada@example.com")]

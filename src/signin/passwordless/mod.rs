@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::body::Members;
 use super::{
-    clients::Credentials,
+    clients::{Credentials, Shown},
     forwarded,
     limits::{Bucket, Standing},
 };
@@ -63,14 +63,19 @@ async fn asking(
 ) -> Result<Asking, OauthError> {
     let id = members.text("client_id").map_err(|_| OauthError::invalid_client(false))?;
     let secret = members.secret("client_secret").map_err(|_| OauthError::invalid_client(false))?;
+    let assertion = members.secret("client_assertion").map_err(|_| OauthError::invalid_client(false))?;
+    let assertion_type = members.text("client_assertion_type").map_err(|_| OauthError::invalid_client(false))?;
     let has_header = request.headers().contains_key(header::AUTHORIZATION);
-    if id.is_none() && !has_header {
+    let is_asserted = assertion.is_some() || assertion_type.is_some();
+    if id.is_none() && !has_header && !is_asserted {
         return Err(missing());
     }
     let shows_secret = secret.is_some() || has_header;
-    let application = match id.as_ref().filter(|_| !shows_secret) {
-        Some(id) => public(app, id).await?,
-        None => Credentials::read(request.headers(), id, secret)?.authenticate(app).await?,
+    let application = if let Some(id) = id.as_ref().filter(|_| !shows_secret && !is_asserted) {
+        public(app, id).await?
+    } else {
+        let shown = Shown { id, secret, assertion, assertion_type };
+        Credentials::of(request.headers(), shown)?.authenticate(app).await?
     };
     let (client, is_back_end) = forwarded::client(request, &application, shows_secret);
     if !application.allows(GrantType::PasswordlessOtp) {

@@ -59,7 +59,7 @@ pub struct VerifyRequest {
 }
 
 /// What became of it.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub enum Verified {
     /// The code was used.
@@ -69,8 +69,27 @@ pub enum Verified {
 }
 
 /// Nothing more is to be said.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize)]
 pub struct Checked {}
+
+/// Tokens, where the code was used; nothing, where it was only checked.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub struct VerifiedBody {
+    #[schema(nullable = false)]
+    access_token: Option<String>,
+    #[schema(nullable = false)]
+    id_token: Option<String>,
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    #[schema(nullable = false, example = "Bearer")]
+    token_type: Option<String>,
+    /// Seconds.
+    #[schema(nullable = false, example = 3600)]
+    expires_in: Option<u64>,
+    #[schema(nullable = false)]
+    scope: Option<String>,
+}
 
 /// Why it was not taken.
 pub struct VerifyRefused;
@@ -99,7 +118,7 @@ impl utoipa::IntoResponses for VerifyRefused {
 #[utoipa::path(
     operation_id = "VerifyPasswordless", tag = "Passwordless", security((), ("client" = [])),
     request_body(content((VerifyRequest = "application/json"), (VerifyRequest = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "The code is right.", body = Verified), VerifyRefused),
+    responses((status = 200, description = "The code is right.", body = VerifiedBody), VerifyRefused),
 )]
 #[post("/passwordless/verify")]
 pub async fn verify(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {

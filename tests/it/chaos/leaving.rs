@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::harness::{TestApp, User};
+use crate::harness::{TestApp, TestDatabase, User};
 
 /// Asks, and is gone after a while: with a reset, which the server notices at once.
 pub async fn ask_and_leave(
@@ -99,7 +99,7 @@ async fn clients_that_leave_while_they_wait_for_a_row_leave_no_transaction_open(
     settle(&app).await;
     let events = app.number("select count(*) from audit_events where type = 'account.password.update'").await;
     assert!(events <= 1, "a record that rests on the old password opened {events} gates");
-    if std::env::var_os("COUNTERSIGN_TEST_POSTGRES").is_some() {
+    if TestDatabase::is_postgres() {
         no_transaction_stays_open(&app).await;
     }
 }

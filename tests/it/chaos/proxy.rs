@@ -1,6 +1,12 @@
 //! A way to a server that can be made bad.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -45,42 +51,50 @@ impl Proxy {
     }
 }
 
-async fn carry(client: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
+async fn carry(client: TcpStream, port: u16, way: watch::Receiver<Way>) {
     if *way.borrow() == Way::Cut {
         return;
     }
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let there = pump(from_client, to_server, way.clone());
-    let back = pump(from_server, to_client, way.clone());
+    let is_lost = AtomicBool::new(*way.borrow() == Way::Silent);
+    let there = pump(from_client, to_server, &way, &is_lost);
+    let back = pump(from_server, to_client, &way, &is_lost);
+    let mut silence = way.clone();
+    let listen = async {
+        let _ = silence.wait_for(|way| *way == Way::Silent).await;
+        is_lost.store(true, Ordering::SeqCst);
+        std::future::pending::<()>().await;
+    };
+    let mut end = way.clone();
     tokio::select! {
         () = there => {}
         () = back => {}
-        _ = way.wait_for(|way| *way == Way::Cut) => {}
+        () = listen => {}
+        _ = end.wait_for(|way| *way == Way::Cut) => {}
     }
 }
 
-/// What was swallowed stays lost: once the way was silent, nothing of this connection arrives any more.
+/// Once the way was silent, nothing of this connection arrives any more, its end included.
 async fn pump(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    way: watch::Receiver<Way>,
+    way: &watch::Receiver<Way>,
+    is_lost: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
-    let mut is_lost = false;
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let now = *way.borrow();
-        is_lost |= now == Way::Silent;
         if let Way::Slow(delay) = now {
             tokio::time::sleep(delay).await;
         }
+        let is_lost = is_lost.load(Ordering::SeqCst) || now == Way::Silent;
         if !is_lost && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
-    // Nor does the end of a lost connection arrive.
-    if is_lost {
+    if is_lost.load(Ordering::SeqCst) {
         std::future::pending::<()>().await;
     }
 }

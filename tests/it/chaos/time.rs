@@ -134,6 +134,8 @@ async fn a_service_does_not_start_at_a_time_its_database_has_seen_pass() {
 async fn what_was_put_off_by_a_clock_that_was_ahead_is_done_once_it_is_right() {
     let app = TestApp::start().await;
     app.advance(YEAR);
+    // An event, for the audit log to sign.
+    app.user().await.verify_password().await;
     let ids = crate::outbox::leave_waiting(&app, 1).await;
     let mut session = app.write().await;
     let (now, later) = (app.now(), app.now().plus(Duration::from_secs(600)));

@@ -10,6 +10,11 @@ pub enum TestDatabase {
 }
 
 impl TestDatabase {
+    /// Whether this round of the tests is the one on PostgreSQL. What concerns one engine alone is tested in its round.
+    pub fn is_postgres() -> bool {
+        std::env::var_os("COUNTERSIGN_TEST_POSTGRES").is_some()
+    }
+
     pub async fn new() -> Self {
         let Ok(server) = std::env::var("COUNTERSIGN_TEST_POSTGRES") else {
             return Self::Sqlite(tempfile::tempdir().unwrap());

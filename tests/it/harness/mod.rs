@@ -5,6 +5,7 @@
 
 mod actors;
 mod database;
+mod dpop;
 mod mail_server;
 pub mod stand_in;
 
@@ -26,6 +27,7 @@ use countersign::{
 
 pub use actors::{Answer, Service, User};
 pub use database::TestDatabase;
+pub use dpop::{Bound, ClientKey, merge};
 pub use mail_server::MailServer;
 
 /// 2026-11-20T12:00:00Z: every test begins then.
@@ -178,7 +180,8 @@ impl TestApp {
     }
 
     pub async fn user(&self) -> User<'_> {
-        User::create(self, &["openid", "profile", "email", "phone", "address", "custom_data", "identities"]).await
+        let more = ["address", "custom_data", "identities", "urn:logto:scope:sessions"];
+        User::create(self, &[&["openid", "profile", "email", "phone"][..], &more].concat()).await
     }
 
     /// A third-party application.

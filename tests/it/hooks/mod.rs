@@ -21,6 +21,7 @@ use crate::harness::{
     TestApp,
     stand_in::{Answer, Request, start},
 };
+pub use crate::outbox::settle;
 
 /// Longer than a delivery belongs to whoever tries it.
 const LEASE: u64 = 41;
@@ -80,7 +81,7 @@ async fn started() -> TestApp {
 }
 
 /// Registers a hook; as it is shown.
-async fn register(app: &TestApp, url: &str, events: &[&str]) -> Value {
+pub async fn register(app: &TestApp, url: &str, events: &[&str]) -> Value {
     let hook = json!({ "name": "x", "events": events, "config": { "url": url } });
     app.manager().await.post("/api/hooks", hook).await.expect("201").json()
 }
@@ -93,22 +94,6 @@ async fn change(app: &TestApp, hook: &Value, changes: Value) -> Value {
 /// Something that is told as `User.Created`.
 async fn create_user(app: &TestApp, name: &str) -> Value {
     app.manager().await.post("/api/users", json!({ "username": name })).await.expect("200").json()
-}
-
-/// Waits until a number from the database is `wanted`, waking the nodes meanwhile.
-async fn settle(nodes: &[&TestApp], sql: &'static str, wanted: i64) {
-    let mut found = -1;
-    for _ in 0..500 {
-        for node in nodes {
-            node.app().outbox.notify_waiters();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        found = nodes[0].number(sql).await;
-        if found == wanted {
-            return;
-        }
-    }
-    panic!("{sql}: {found} instead of {wanted}");
 }
 
 const DELIVERED: &str =

@@ -24,6 +24,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/applications/x"),
     ("PATCH", "/api/applications/x"),
     ("DELETE", "/api/applications/x"),
+    ("POST", "/api/applications/x/secrets"),
+    ("GET", "/api/applications/x/secrets"),
+    ("DELETE", "/api/applications/x/secrets/x"),
     ("GET", "/api/account-center"),
     ("PATCH", "/api/account-center"),
     ("GET", "/api/sign-in-exp"),
@@ -132,7 +135,13 @@ async fn a_subject_token_is_exchanged_once_within_ten_minutes() {
     let late = ask().await;
     app.advance(601);
     assert_eq!(exchange(&late).await.json()["error"], "invalid_grant");
-    assert_eq!(app.number("select count(*) from audit_events where type = 'subject_token.created'").await, 2);
+    let path = format!("/api/users/{}/is-suspended", user["id"].as_str().unwrap());
+    let before = ask().await;
+    for is_suspended in [true, false] {
+        manager.patch(&path, json!({ "isSuspended": is_suspended })).await.expect("200");
+    }
+    assert_eq!(exchange(&before).await.json()["error"], "invalid_grant", "one of before the suspension");
+    assert_eq!(app.number("select count(*) from audit_events where type = 'subject_token.created'").await, 3);
 }
 
 #[tokio::test]

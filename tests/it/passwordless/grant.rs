@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{BACK, EXHAUSTED, EXPIRED, OTP, Shop, WRONG, claims, other_than, told};
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, ClientKey, TestApp};
 
 #[tokio::test]
 async fn a_code_makes_an_account_and_tokens_that_open_the_account_api() {
@@ -160,4 +160,31 @@ async fn a_code_with_a_holder_is_no_use_to_anybody_else() {
     let tokens = redeem(&held, &code).await.expect("200").json();
     assert_eq!(claims(&tokens["id_token"])["aud"], shop.id);
     assert_eq!(redeem(&held, &code).await.text, wrong.text);
+}
+
+/// A library that is told a nonce comes again with the same code (contract 0.13): until then nothing may be counted.
+#[tokio::test]
+async fn a_proof_that_is_refused_costs_no_try() {
+    let app = TestApp::start().await;
+    let shop = Shop::public(&app).await;
+    let key = ClientKey::new();
+    let code = shop.code("ada@example.com").await;
+    let ask = async |code: &str, said: Value| {
+        let proof = key.proof(&app, "POST", "/oauth/token", &said);
+        Answer::of(shop.grant("ada@example.com", code).header("dpop", proof)).await
+    };
+    let mut nonce = String::new();
+    for _ in 0..5 {
+        let answer = ask(&code, json!({})).await.expect("400 oidc.use_dpop_nonce");
+        nonce = answer.header("dpop-nonce").unwrap().to_owned();
+        ask(other_than(&code), json!({ "nonce": nonce, "htm": "GET" })).await.expect("400 oidc.invalid_dpop_proof");
+    }
+    assert_eq!(app.number("select guesses from sign_in_codes").await, 0);
+    let answer = ask(other_than(&code), json!({ "nonce": nonce })).await;
+    assert_eq!((told(&answer).as_str(), answer.header("dpop-nonce").is_some()), (WRONG, true));
+    let tokens = ask(&code, json!({ "nonce": nonce })).await.expect("200").json();
+    assert_eq!(
+        (&tokens["token_type"], &claims(&tokens["access_token"])["cnf"]["jkt"]),
+        (&json!("DPoP"), &json!(key.jkt()))
+    );
 }

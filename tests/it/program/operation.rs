@@ -88,6 +88,67 @@ async fn applications_and_users_can_be_made_before_the_first_start() {
     assert_eq!(listed[0]["isSuspended"], true);
 }
 
+#[tokio::test]
+async fn applications_are_set_up_and_their_secrets_changed_on_the_command_line() {
+    let place = Place::installed(NOBODY);
+    let run = |line: &str| place.run(&line.replace('@', "--config countersign.toml").split(' ').collect::<Vec<_>>());
+    let key = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs\",\
+                \"y\":\"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA\"}]}";
+    place.write("jwks.json", key);
+    let made = run("applications create @ --name Shop --type traditional --redirect-uri https://shop.example/back \
+         --post-logout-redirect-uri https://shop.example/ --grant authorization_code --grant otp --connection sms \
+         --cors-origin https://shop.example --trust-forwarded-for true --jwks jwks.json --json");
+    let made = made.succeeds().json();
+    let id = made["id"].as_str().unwrap();
+    run(&format!(
+        "applications update {id} @ --name Store --redirect-uri https://store.example/back --connection email"
+    ))
+    .succeeds();
+    let wrong = run(&format!("applications update {id} @ --redirect-uri no-uri")).fails();
+    assert!(wrong.err.contains("oidcClientMetadata"), "{}", wrong.err);
+    assert!(run("applications update nobody @ --name x").fails().err.contains("there is no application nobody"));
+
+    let added = run(&format!("applications secrets add {id} @ --name new --expires 2999-01-01T00:00:00Z --json"));
+    let added = added.succeeds().json();
+    assert_eq!((&added["name"], added["value"].as_str().unwrap().len()), (&json!("new"), 32));
+    let third = run(&format!("applications secrets add {id} @ --name third")).fails();
+    assert!(third.err.contains("application.too_many_secrets"), "{}", third.err);
+    let listed = run(&format!("applications secrets list {id} @ --json")).succeeds().json();
+    assert_eq!(
+        (&listed[0]["name"], &listed[1]["expiresAt"]),
+        (&json!("Default secret"), &json!(32_472_144_000_000_i64))
+    );
+    place
+        .run(&["applications", "secrets", "delete", id, "--config", "countersign.toml", "--name", "Default secret"])
+        .succeeds();
+    assert!(run(&format!("applications secrets delete {id} @ --name gone")).fails().err.contains("entity.not_found"));
+    assert_eq!(run(&format!("applications secrets list {id} @ --json")).succeeds().json().as_array().unwrap().len(), 1);
+
+    let office = "applications create @ --name Office --type machine-to-machine --management --json";
+    let office = run(office).succeeds().json();
+    let service = place.serve();
+    let http = reqwest::Client::new();
+    let form = [("grant_type", "client_credentials"), ("resource", "http://localhost:3000/api")];
+    let request = http.post(format!("{}/oidc/token", service.url)).form(&form);
+    let request = request.basic_auth(office["id"].as_str().unwrap(), office["secret"].as_str());
+    let token: Value = request.send().await.unwrap().json().await.unwrap();
+    let path = format!("{}/api/applications/{id}", service.url);
+    let answer = http.get(path).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
+    let shown: Value = answer.json().await.unwrap();
+    assert_eq!(shown["name"], "Store");
+    let uris = json!({
+        "redirectUris": ["https://store.example/back"], "postLogoutRedirectUris": ["https://shop.example/"],
+    });
+    assert_eq!(shown["oidcClientMetadata"], uris);
+    let otp = "http://auth0.com/oauth/grant-type/passwordless/otp";
+    let metadata = json!({
+        "allowTokenExchange": true, "grantTypes": ["authorization_code", otp], "connections": ["email"],
+        "corsAllowedOrigins": ["https://shop.example"], "trustForwardedFor": true,
+        "jwks": serde_json::from_str::<Value>(key).unwrap(),
+    });
+    assert_eq!(shown["customClientMetadata"], metadata);
+}
+
 fn is_ready(line: &Value) -> bool {
     line["message"].as_str().is_some_and(|message| message.starts_with("ready, listening on 127.0.0.1:"))
 }

@@ -114,8 +114,14 @@ pub fn check_codes(mail: &Mail) {
     assert!(twice.is_empty(), "different codes went to {twice:?}");
 }
 
-/// Every message that was accepted, or stored with a change, arrives in the end.
-pub async fn check_delivery(db: &Db, mail: &Mail, memories: &[Memory]) {
+/// Every message that was accepted, or stored with a change, arrives in the end; `hurries` ends the leases of tries that were killed.
+pub async fn check_delivery(db: &Db, mail: &Mail, memories: &[Memory], hurries: bool) {
+    if hurries {
+        let mut session = db.write().await.unwrap();
+        let sql = "update outbox set next_attempt_at = 0 where delivered_at is null and given_up_at is null";
+        session.execute(sql, ()).await.unwrap();
+        session.commit().await.unwrap();
+    }
     let waiting = "select count(*) from outbox where delivered_at is null and given_up_at is null";
     let start = std::time::Instant::now();
     loop {

@@ -21,7 +21,10 @@ use futures_util::future::join_all;
 
 use self::{load::Worker, mail::Mail, memory::Memory};
 use super::{client::Office, cluster::Cluster};
-use crate::{harness::MailServer, program::Place};
+use crate::{
+    harness::{MailServer, TestDatabase},
+    program::Place,
+};
 
 /// Users at a time.
 const USERS: usize = 4;
@@ -64,6 +67,9 @@ fn place(database: &str, mail: &MailServer) -> Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_the_service_is_killed_on_sqlite() {
+    if TestDatabase::is_postgres() {
+        return;
+    }
     let mail = MailServer::start(&[]);
     let place = place("sqlite://countersign.db", &mail);
     let url = format!("sqlite://{}", place.path("countersign.db").display());
@@ -72,7 +78,7 @@ async fn nothing_is_lost_when_the_service_is_killed_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_the_service_and_postgresql_are_killed() {
-    let cluster = Cluster::start();
+    let Some(cluster) = Cluster::start() else { return };
     let mail = MailServer::start(&[]);
     let place = place(&cluster.url, &mail);
     run(&place, &cluster.url, Mail::of(mail), Some(&cluster)).await;
@@ -146,7 +152,7 @@ async fn run(place: &Place, url: &str, mail: Mail, cluster: Option<&Cluster>) {
     for memory in memories.iter_mut().rev().take(100 * USERS) {
         worker.check(&db, memory).await;
     }
-    check::check_delivery(&db, &mail, &memories).await;
+    check::check_delivery(&db, &mail, &memories, kills < 20).await;
     db.close().await;
     check::check_codes(&mail);
     check::check_audit(place);

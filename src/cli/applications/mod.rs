@@ -1,26 +1,36 @@
 //! `countersign applications`.
 
+mod secrets;
+mod sign_in;
+
 use std::process::ExitCode;
 
+use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::sign_in::SignIn;
 use super::{ConfigFile, offline, output};
 use crate::{
     app::App,
     audit::{self, Actor},
-    domain::{application::ApplicationType, id::ApplicationId},
+    domain::{application::ApplicationType, id::ApplicationId, refusal::Code},
     error::Result,
-    management::applications::{self as management, NewApplication},
+    management::applications::{self as management, ApplicationChanges, NewApplication},
     storage::applications::{self, Application},
     web::json::{Kind, parse},
 };
 
-/// Create, list and delete client applications
+/// Create, change, list and delete client applications
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Create an application; its secret is shown this once
     Create(Create),
+    /// Change an application; what is not named stays as it is
+    Update(Update),
+    /// Add, list and delete secrets; an application has two at most
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// List applications, newest first
     List {
         #[command(flatten)]
@@ -64,7 +74,28 @@ pub struct Create {
     /// Print one JSON object: id, secret
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    sign_in: SignIn,
 }
+
+#[derive(clap::Args)]
+pub struct Update {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// For people
+    #[arg(long)]
+    name: Option<String>,
+    /// For people
+    #[arg(long)]
+    description: Option<String>,
+    #[command(flatten)]
+    sign_in: SignIn,
+}
+
+/// Who acts where the command line does.
+const NOBODY: Actor<'static> = Actor { user: None, application: None, client: None };
 
 fn kind(text: &str) -> Result<ApplicationType, String> {
     let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
@@ -76,6 +107,8 @@ fn kind(text: &str) -> Result<ApplicationType, String> {
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(arguments) => create_one(arguments).await?,
+        Command::Update(arguments) => update(arguments).await?,
+        Command::Secrets(command) => secrets::run(command).await?,
         Command::List { config, json } => list(&config, json).await?,
         Command::Delete { id, config } => delete(&config, ApplicationId(id)).await?,
     }
@@ -85,14 +118,13 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// Creates an application, with a secret where it can keep one.
 pub async fn create(app: &App, new: NewApplication) -> Result<(Application, Option<SecretString>)> {
     let mut session = app.db.write().await?;
-    let actor = Actor { user: None, application: None, client: None };
-    let created = management::create(app, &mut session, new, actor).await?;
+    let created = management::create(app, &mut session, new, NOBODY).await?;
     session.commit().await?;
     Ok(created)
 }
 
 async fn create_one(arguments: Create) -> anyhow::Result<()> {
-    let new = json!({
+    let mut new = json!({
         "name": arguments.name,
         "description": arguments.description,
         "type": arguments.kind,
@@ -100,6 +132,7 @@ async fn create_one(arguments: Create) -> anyhow::Result<()> {
         "isManagement": arguments.management,
         "customClientMetadata": { "allowTokenExchange": !(arguments.no_token_exchange || arguments.third_party) },
     });
+    arguments.sign_in.put_into(&mut new)?;
     let new: NewApplication = parse(&serde_json::to_vec(&new)?, Kind::Json).map_err(offline::told)?;
     let app = offline::app(arguments.config.load()?).await?;
     let (application, secret) = create(&app, new).await.map_err(offline::told)?;
@@ -114,6 +147,30 @@ async fn create_one(arguments: Create) -> anyhow::Result<()> {
             output::tell("keep the secret: only its digest is stored");
         }
     }
+    Ok(())
+}
+
+async fn update(arguments: Update) -> anyhow::Result<()> {
+    let named = [("name", arguments.name), ("description", arguments.description)];
+    let mut changes: Value =
+        named.into_iter().filter_map(|(member, text)| Some((member.to_owned(), Value::from(text?)))).collect();
+    arguments.sign_in.put_into(&mut changes)?;
+    let app = offline::app(arguments.config.load()?).await?;
+    let mut session = app.db.write().await?;
+    let id = ApplicationId(arguments.id);
+    let before =
+        applications::lock(&mut session, &id).await?.with_context(|| format!("there is no application {id}"))?;
+    if let Some(metadata) = changes.get_mut("oidcClientMetadata").and_then(Value::as_object_mut) {
+        // The API replaces both lists together.
+        for (member, uris) in before.oidc_client_metadata.0 {
+            metadata.entry(member).or_insert(uris);
+        }
+    }
+    let changes: ApplicationChanges = parse(&serde_json::to_vec(&changes)?, Kind::Json).map_err(offline::told)?;
+    management::change(&app, &mut session, &id, changes, NOBODY).await.map_err(offline::told)?;
+    session.commit().await?;
+    app.db.close().await;
+    output::tell(format_args!("{id} is changed"));
     Ok(())
 }
 
@@ -146,10 +203,12 @@ async fn list(config: &ConfigFile, as_json: bool) -> anyhow::Result<()> {
 async fn delete(config: &ConfigFile, id: ApplicationId) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
     let mut session = app.db.write().await?;
-    anyhow::ensure!(applications::delete(&mut session, &id).await?, "there is no application {id}");
-    let actor = Actor { user: None, application: None, client: None };
+    match management::remove(&mut session, &id).await {
+        Err(error) if error.shown().code == Code::EntityNotFound => anyhow::bail!("there is no application {id}"),
+        outcome => outcome.map_err(offline::told)?,
+    }
     let data = json!({ "id": id, "by": "command line" });
-    audit::write(&app, &mut session, "application.deleted", actor, data).await?;
+    audit::write(&app, &mut session, "application.deleted", NOBODY, data).await?;
     session.commit().await?;
     app.db.close().await;
     output::tell(format_args!("{id} is deleted"));

@@ -1,0 +1,5 @@
+//! The authorization endpoint and the hosted pages, as HTTP sees them. What browsers see is in `browser.rs`.
+
+pub mod client;
+mod entering;
+mod requests;
