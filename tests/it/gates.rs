@@ -129,11 +129,9 @@ async fn body(operation: &Listed, user: &User<'_>) -> Value {
 
 /// Where the operation is called: on another session of the user's own.
 async fn path(operation: &Listed, user: &User<'_>) -> String {
-    if !operation.path.contains("{id}") {
-        return operation.path.to_owned();
-    }
+    let Some((folder, _)) = operation.path.split_once('{') else { return operation.path.to_owned() };
     let token = user.new_token(&user.app.application, &["openid"]).await;
-    operation.path.replace("{id}", &sid(&token))
+    format!("{folder}{}", sid(&token))
 }
 
 fn sid(token: &str) -> String {
