@@ -77,6 +77,7 @@ async fn arrange(app: &App, users: &[User]) -> Vec<Vec<Sent>> {
                 identifier: &user.email,
                 address: &user.email,
                 link_hash: None,
+                browser_hash: None,
                 auth_params: Map::new(),
                 guesses: 0,
                 now,
