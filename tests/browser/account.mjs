@@ -10,7 +10,7 @@ async function see(page, name) {
   if (!shots) return;
   const [, locale, file] = name.match(/^(\w+)\/(.+)$/);
   mkdirSync(join(shots, locale), { recursive: true });
-  await page.screenshot({ path: join(shots, locale, `${file}.png`), fullPage: true });
+  await page.screenshot({ path: join(shots, locale, `${file}.png`), fullPage: !(await page.$('dialog')) });
 }
 
 async function signIn(page, email) {
@@ -72,7 +72,7 @@ export async function accountPage() {
   await refuses(page, 'Use at least 8 characters.');
   await fill(page, 'dialog #new-password', 'a much better passphrase');
   await submit(page);
-  await says(page, 'Your password is changed.');
+  await says(page, 'Your new password is set.');
   equal(await page.evaluate(() => document.activeElement.id), 'news', 'where the keyboard is after a change');
 
   // The address: the one proof that is kept still does.
@@ -87,7 +87,7 @@ export async function accountPage() {
   await asks(page, 'Change your e-mail address', '#code');
   await fill(page, 'dialog #code', await codeFor(address));
   await submit(page);
-  await says(page, 'Your e-mail address is changed.');
+  await says(page, 'Your new e-mail address is set.');
   check((await text(page, '.top bdi')) === address, 'who is signed in');
 
   // That proof rested on the old address: the form is filled in, and the owner is asked once more.
@@ -101,7 +101,7 @@ export async function accountPage() {
   await refuses(page, 'That password is not right.');
   await fill(page, 'dialog #password', 'a much better passphrase');
   await submit(page);
-  await says(page, 'Your password is changed.');
+  await says(page, 'Your new password is set.');
 
   // And again for the list of sessions: the proof by the old password died with it.
   await press(page, 'Show the list');
@@ -119,7 +119,18 @@ export async function accountPage() {
   await page.waitForFunction(() => document.querySelector('#account .main'));
   equal(await text(page, '#account .lead'), 'You are signed out.', 'signed out');
   await see(page, 'en/account-signed-out');
+
+  // An answer that this page did not ask for is not taken, and nobody is sent round in circles.
+  await page.goto(`${root}/account?code=x&state=forged&iss=${encodeURIComponent(`${root}/oidc`)}`);
+  await page.waitForFunction(() => document.querySelector('#account .main'));
+  equal(await text(page, '#account .lead'), 'This sign-in could not be finished here. Please try again.', 'a forged answer');
   await page.click('#account .main');
+  await page.waitForSelector('#email');
+  const flow = page.url();
+  await page.goto(`${root}/account?code=x&state=forged&iss=${encodeURIComponent(`${root}/oidc`)}`);
+  await page.waitForFunction(() => document.querySelector('#account .main'));
+  check(await page.evaluate(() => sessionStorage.length) === 1, 'the sign-in that is under way is still known');
+  await page.goto(flow);
   await page.waitForSelector('#email');
 }
 
@@ -143,16 +154,16 @@ export async function accountPageInJapanese() {
   const code = await codeFor('kei@example.com', 2);
   await fill(page, 'dialog #code', code.replace(/\d/g, digit => String.fromCharCode(0xff10 + Number(digit))));
   await submit(page);
-  await asks(page, '電話番号の変更', '#phone');
+  await asks(page, '電話番号の追加', '#phone');
   await fill(page, 'dialog #phone', '090-1234-5678');
   await submit(page);
   await refuses(page, '国番号付きの電話番号を入力してください。');
   await see(page, 'ja/account-new-phone');
   await fill(page, 'dialog #phone', '+81 90-1234-5678');
   await submit(page);
-  await asks(page, '電話番号の変更', '#code');
+  await asks(page, '電話番号の追加', '#code');
   await fill(page, 'dialog #code', await codeFor('+819012345678'));
   await submit(page);
-  await says(page, '電話番号を変更しました。');
+  await says(page, '新しい電話番号を設定しました。');
   equal(await text(page, '.row:nth-child(3) .hint'), '+819012345678', 'the new number');
 }
