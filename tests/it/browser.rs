@@ -105,6 +105,7 @@ async fn pages_and_messages_speak_the_language_that_was_asked_for() {
 }
 
 #[tokio::test]
+<<<<<<< HEAD
 async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
     plays("magicLink").await;
 }
@@ -112,6 +113,19 @@ async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
 #[tokio::test]
 async fn people_sign_out_after_one_question() {
     plays("signOut").await;
+=======
+async fn password_and_email_are_changed_on_the_account_page_through_a_step_up() {
+    let app = plays("accountPage").await;
+    let mut session = app.write().await;
+    let sql = "select count(*) from users where primary_email = 'new.ada@example.com' and password_digest is not null";
+    let count: i64 = session.fetch_value(sql, ()).await.unwrap();
+    assert_eq!(count, 1, "the page changed the account");
+}
+
+#[tokio::test]
+async fn the_account_page_is_clean_in_japanese_narrow_and_dark() {
+    plays("accountPageInJapanese").await;
+>>>>>>> account
 }
 
 #[tokio::test]
