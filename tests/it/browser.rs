@@ -105,7 +105,6 @@ async fn pages_and_messages_speak_the_language_that_was_asked_for() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
 async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
     plays("magicLink").await;
 }
@@ -113,7 +112,9 @@ async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
 #[tokio::test]
 async fn people_sign_out_after_one_question() {
     plays("signOut").await;
-=======
+}
+
+#[tokio::test]
 async fn password_and_email_are_changed_on_the_account_page_through_a_step_up() {
     let app = plays("accountPage").await;
     let mut session = app.write().await;
@@ -125,7 +126,6 @@ async fn password_and_email_are_changed_on_the_account_page_through_a_step_up() 
 #[tokio::test]
 async fn the_account_page_is_clean_in_japanese_narrow_and_dark() {
     plays("accountPageInJapanese").await;
->>>>>>> account
 }
 
 #[tokio::test]
