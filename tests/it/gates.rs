@@ -121,8 +121,12 @@ async fn body(operation: &Listed, user: &User<'_>) -> Value {
             let phone = user.new_phone();
             json!({ "newIdentifierVerificationRecordId": user.verify_code("phone", &phone).await, "phone": phone })
         }
-        "account.email.delete" | "account.phone.delete" => Value::Null,
-        "account.sessions.list" | "account.session.end" | "account.grants.list" | "account.grant.revoke" => Value::Null,
+        "account.email.delete"
+        | "account.phone.delete"
+        | "account.sessions.list"
+        | "account.session.end"
+        | "account.grants.list"
+        | "account.grant.revoke" => Value::Null,
         other => panic!("say here how {other} is called"),
     }
 }
