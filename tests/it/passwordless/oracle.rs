@@ -13,8 +13,8 @@ fn masked(answer: &Answer, address: &str) -> (u16, Vec<String>, String) {
         .headers
         .iter()
         .map(|(name, value)| {
-            let value = if differing.contains(&name.as_str()) { "*" } else { value.to_str().unwrap() };
-            format!("{name}: {value}")
+            let shown = if differing.contains(&name.as_str()) { "*" } else { value.to_str().unwrap() };
+            format!("{name}: {shown}")
         })
         .collect();
     headers.sort();
