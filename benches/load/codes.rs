@@ -62,10 +62,10 @@ pub fn measure(clients: &Runtime, subject: &Subject) {
 }
 
 /// Every user's list at the same time, each in its order. Codes a second.
-fn timed<F: Future<Output = ()> + Send + 'static>(
+pub fn timed<T, F: Future<Output = ()> + Send + 'static>(
     clients: &Runtime,
-    waiting: Vec<Vec<Waiting>>,
-    work: impl Fn(Vec<Waiting>) -> F,
+    waiting: Vec<Vec<T>>,
+    work: impl Fn(Vec<T>) -> F,
 ) -> f64 {
     let count: usize = waiting.iter().map(Vec::len).sum();
     let started = Instant::now();
@@ -100,7 +100,7 @@ async fn arrange(app: &App, users: &[User]) -> Vec<Vec<Waiting>> {
             let identifier = json!({ "type": "email", "value": user.email });
             let body = json!({ "identifier": identifier, "verificationId": id.expose(), "code": CODE });
             let path = "/api/verifications/verification-code/verify";
-            let request = client::request("POST", path, &user.token, Some(&body));
+            let request = client::request("POST", path, Some(&user.token), Some(&body));
             own.push(Waiting { user: user.id.clone(), email: user.email.clone(), key, request });
         }
         all.push(own);

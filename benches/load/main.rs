@@ -14,6 +14,7 @@ mod client;
 mod codes;
 mod latency;
 mod limits;
+mod otp;
 mod passwords;
 mod process;
 mod report;
@@ -51,6 +52,9 @@ fn main() {
         }
         if is_asked("codes") {
             codes::measure(&clients, &subject);
+        }
+        if is_asked("otp") {
+            otp::measure(&clients, &subject);
         }
         if is_asked("latency") {
             latency::measure(&clients, &subject);

@@ -31,7 +31,7 @@ pub fn measure(clients: &Runtime, subject: &Subject) {
         let started = Instant::now();
         let (mut child, address) = start(url);
         clients.block_on(async {
-            let ready = client::request("GET", "/readyz", "", None);
+            let ready = client::request("GET", "/readyz", None, None);
             Connection::open(address).await.expect(&ready, 200).await;
         });
         let time = started.elapsed();

@@ -120,7 +120,7 @@ impl Subject {
 
     /// One request for each user.
     pub fn requests(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Vec<Vec<u8>> {
-        self.users.iter().map(|user| crate::client::request(method, path, &user.token, body)).collect()
+        self.users.iter().map(|user| crate::client::request(method, path, Some(&user.token), body)).collect()
     }
 
     pub async fn stop(self) {
@@ -128,8 +128,9 @@ impl Subject {
     }
 }
 
-async fn add_application(app: &App) -> ApplicationId {
-    let application = Application {
+/// An application, not stored yet.
+pub fn application(app: &App) -> Application {
+    Application {
         id: ApplicationId::random(&*app.random),
         name: "load".to_owned(),
         description: None,
@@ -141,7 +142,11 @@ async fn add_application(app: &App) -> ApplicationId {
         custom_data: Default::default(),
         client_settings: Default::default(),
         created_at: app.now(),
-    };
+    }
+}
+
+async fn add_application(app: &App) -> ApplicationId {
+    let application = application(app);
     let mut session = app.db.write().await.unwrap();
     applications::add(&mut session, &application).await.unwrap();
     session.commit().await.unwrap();

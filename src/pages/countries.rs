@@ -389,7 +389,7 @@ mod tests {
             let allowed: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
             served(&allowed, Locale::Ja).into_iter().map(|country| country.region).collect()
         };
-        assert_eq!(of(&["81", "4474"]), ["IM", "GB", "GG", "JE", "JP"]);
+        assert_eq!(of(&["81", "4474"]), ["GB", "GG", "JE", "IM", "JP"], "in the order of their Japanese names");
         assert_eq!(of(&[]).len(), ALL.len());
     }
 }

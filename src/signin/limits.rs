@@ -65,7 +65,8 @@ impl Bucket {
     /// Puts one in; an error, and nothing put in, when it is full.
     pub async fn take(&self, session: &mut Session, now: Timestamp) -> Result<Result<Standing, Standing>> {
         let latest = now.plus(HOUR).minus(self.interval());
-        if let Some(empties_at) = rates::take(session, &self.subject, now, self.interval_millis(), latest).await? {
+        let taken = rates::take(session, &self.subject, now, self.interval_millis(), latest).await?;
+        if let Some(empties_at) = taken {
             return Ok(Ok(self.standing(now, empties_at)));
         }
         let empties_at = rates::find(session, &self.subject).await?.unwrap_or(now);

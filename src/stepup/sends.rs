@@ -7,7 +7,7 @@ use serde_json::json;
 use super::challenges::Target;
 use crate::{
     app::App,
-    audit,
+    audit::{self, Actor},
     crypto::digest::digest,
     domain::{
         id::{UserId, random_text},
@@ -100,5 +100,23 @@ pub async fn tell_limited(app: &App, caller: &Caller, target: &Target) -> Result
     let told = json!({ "action": "VerificationCodeSend", "recipient": target.given() });
     audit::write_telling(app, &mut session, "message.rate_limited", caller, json!({ "to": target.masked }), told)
         .await?;
+    Ok(session.commit().await?)
+}
+
+/// The same for a message that no user causes: the log is told.
+pub async fn tell_limited_anonymous(
+    app: &App,
+    sender: &str,
+    recipient: &str,
+    masked: &str,
+    actor: Actor<'_>,
+) -> Result<()> {
+    let now = app.now();
+    let mut session = app.db.write().await?;
+    let subject = format!("told {sender} {recipient}");
+    if !rows::hold_once(&mut session, &subject, now, now.minus(RECIPIENT_WINDOW)).await? {
+        return Ok(());
+    }
+    audit::write(app, &mut session, "message.rate_limited", actor, json!({ "to": masked })).await?;
     Ok(session.commit().await?)
 }

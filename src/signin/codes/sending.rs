@@ -18,7 +18,7 @@ use crate::{
         settings::Settings,
         time::Timestamp,
     },
-    error::Result,
+    error::{Error, Result},
     post::{self, budgets},
     stepup::sends,
     storage::{
@@ -89,6 +89,17 @@ pub struct Sent {
 /// `429 request.message_rate_limited` with the time to wait; `501 connector.not_found`; `422 request.message_country_not_served`;
 /// `400 connector.rate_limit_exceeded` while a day's budget of text messages is used up.
 pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
+    let outcome = try_send(app, &ask).await;
+    if let Err(Error::Refused(refusal)) = &outcome
+        && refusal.code == Code::MessageRateLimited
+    {
+        let (key, to) = (&ask.address.key, &ask.address.masked);
+        sends::tell_limited_anonymous(app, &sender(&ask), key, to, actor(&ask)).await?;
+    }
+    outcome
+}
+
+async fn try_send(app: &App, ask: &Ask<'_>) -> Result<Sent> {
     let address = ask.address;
     let kind = address.connection.kind();
     post::require_channel(app, kind)?;
@@ -99,7 +110,7 @@ pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
     let now = app.now();
 
     let mut session = app.db.write().await?;
-    sends::count_anonymous(app, &mut session, &sender(&ask), &address.key, now).await?;
+    sends::count_anonymous(app, &mut session, &sender(ask), &address.key, now).await?;
     let previous = match ask.holder {
         Holder::Named => {
             let (application, connection) = (&ask.application.id, address.connection.name());
@@ -107,13 +118,13 @@ pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
         }
         Holder::Held(hash) => rows::find_held(&mut session, hash).await?,
     };
-    let again = previous.as_ref().filter(|row| may_repeat(app, row, &ask, now));
+    let again = previous.as_ref().filter(|row| may_repeat(app, row, ask, now));
     let sent = match again {
-        Some(row) => repeat(app, &mut session, row, &ask).await?,
-        None => begin(app, &mut session, previous.as_ref(), &ask, now).await?,
+        Some(row) => repeat(app, &mut session, row, ask).await?,
+        None => begin(app, &mut session, previous.as_ref(), ask, now).await?,
     };
-    let is_welcome = is_welcome(app, &mut session, &settings, &ask).await?;
-    let message = compose(app, &settings, &ask, &sent, now);
+    let is_welcome = is_welcome(app, &mut session, &settings, ask).await?;
+    let message = compose(app, &settings, ask, &sent, now);
     if is_welcome {
         post::store(app, &mut session, &message, None, sent.expires_at, false).await?;
     } else {
@@ -130,7 +141,7 @@ pub async fn send(app: &App, ask: Ask<'_>) -> Result<Sent> {
         "connection": address.connection.name(), "to": address.masked, "isLink": matches!(ask.carries, Carries::CodeAndLink { .. }),
         "isAgain": again.is_some(), "isWithheld": !is_welcome,
     });
-    audit::write(app, &mut session, "sign_in.code_sent", actor(&ask), data).await?;
+    audit::write(app, &mut session, "sign_in.code_sent", actor(ask), data).await?;
     session.commit().await?;
     Ok(sent)
 }

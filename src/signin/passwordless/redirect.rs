@@ -137,7 +137,8 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
     let (connection, user) = match &way {
         Way::Link(row) => {
             let connection = Connection::parse(&row.connection).ok_or(Fault::Over)?;
-            let Some(user) = codes::redeem_link(app, &mut session, row, &application, client).await? else {
+            let user = codes::redeem_link(app, &mut session, row, &application, client).await?;
+            let Some(user) = user else {
                 session.commit().await?;
                 return Err(Fault::Over);
             };

@@ -130,8 +130,8 @@ async fn refreshes_beside_the_deletion_of_their_user_are_answered_one_way_or_the
     for _ in 0..10 {
         let (flow, _, token) = start(&app).await;
         let path = format!("/api/users/{}", flow.user);
-        let refreshes = join_all((0..4).map(|_| flow.refresh(&token)));
-        let (deleted, answers) = tokio::join!(manager.delete(&path), refreshes);
+        let refreshing = join_all((0..4).map(|_| flow.refresh(&token)));
+        let (deleted, answers) = tokio::join!(manager.delete(&path), refreshing);
         deleted.expect("204");
         let odd = answers.iter().find(|answer| answer.status != 200 && answer.gist() != REFUSED);
         assert!(odd.is_none(), "{odd:?}");

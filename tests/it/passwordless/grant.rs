@@ -73,7 +73,7 @@ async fn every_error_has_its_words() {
     assert_eq!(told(&answer), WRONG);
     assert_eq!(answer.header("www-authenticate"), None);
     assert_eq!(told(&shop.redeem("nobody@example.com", &code).await), WRONG);
-    assert_eq!(told(&shop.redeem("no address", &code).await), WRONG, "no address is as good as an unknown one");
+    assert_eq!(told(&shop.redeem("no@address", &code).await), WRONG, "no address is as good as an unknown one");
     // Another application's code is none.
     let other = Shop::public(&app).await;
     assert_eq!(told(&other.redeem(to, &code).await), WRONG);

@@ -12,9 +12,9 @@ fn masked(answer: &Answer, address: &str) -> (u16, Vec<String>, String) {
     let mut headers: Vec<String> = answer
         .headers
         .iter()
-        .map(|(name, value)| match differing.contains(&name.as_str()) {
-            true => format!("{name}: *"),
-            false => format!("{name}: {}", value.to_str().unwrap()),
+        .map(|(name, value)| {
+            let shown = if differing.contains(&name.as_str()) { "*" } else { value.to_str().unwrap() };
+            format!("{name}: {shown}")
         })
         .collect();
     headers.sort();

@@ -49,8 +49,9 @@ async fn of_a_burst_of_guesses_three_are_evaluated_and_the_right_one_after_them_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_start_at_once_send_one_code() {
-    let app = TestApp::start_with(|config| config.limits.send_gap_seconds = 0).await;
-    let second = app.second_node().await;
+    let change = |config: &mut countersign::config::Config| config.limits.send_gap_seconds = 0;
+    let app = TestApp::start_with(change).await;
+    let second = app.second_node_as(change, |_| {}).await;
     let shop = Shop::public(&app).await;
     let there = shop.on(&second);
     let to = "ada@example.com";
