@@ -32,7 +32,7 @@ const ROWS: [&str; 5] = [
     "select count(*) from sign_in_codes",
     "select count(*) from outbox",
     "select count(*) from sends",
-    "select cast(sum(sent) as bigint) from send_counters",
+    "select cast(coalesce(sum(sent), 0) as bigint) from send_counters",
     "select count(*) from audit_events where type = 'sign_in.code_sent'",
 ];
 
