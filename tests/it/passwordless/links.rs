@@ -59,7 +59,7 @@ async fn a_scanner_opens_the_link_first_and_the_person_signs_in_after() {
     let page = Answer::of(press(&app, &path)).await;
     let url = target(&page);
     assert!(url.as_str().starts_with(BACK) && parameter(&url, "state").as_deref() == Some("a&b"), "{url}");
-    assert!(page.header("set-cookie").unwrap().starts_with("countersign-session="));
+    assert!(page.header("set-cookie").unwrap().starts_with("countersign="));
     // No PKCE: the code came by mail, where nobody could make a challenge.
     let code = parameter(&url, "code").unwrap();
     let body = json!({ "grant_type": "authorization_code", "code": code, "redirect_uri": BACK });
