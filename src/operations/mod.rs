@@ -39,7 +39,7 @@ pub struct Listed {
     pub name: &'static str,
     /// How it is called.
     pub method: &'static str,
-    /// Where; `{id}` is one of what the operation is about.
+    /// Where, as the OpenAPI document writes it.
     pub path: &'static str,
     /// What it demands.
     pub requirement: Requirement,
@@ -58,9 +58,9 @@ pub const ALL: &[Listed] = &[
     listed::<phone::UpdatePhone>("POST", "/api/my-account/primary-phone"),
     listed::<phone::DeletePhone>("DELETE", "/api/my-account/primary-phone"),
     listed::<sessions::ListSessions>("GET", "/api/my-account/sessions"),
-    listed::<sessions::EndSession>("DELETE", "/api/my-account/sessions/{id}"),
+    listed::<sessions::EndSession>("DELETE", "/api/my-account/sessions/{sessionId}"),
     listed::<sessions::ListGrants>("GET", "/api/my-account/grants"),
-    listed::<sessions::RevokeGrant>("DELETE", "/api/my-account/grants/{id}"),
+    listed::<sessions::RevokeGrant>("DELETE", "/api/my-account/grants/{grantId}"),
 ];
 
 /// The two verification headers as OpenAPI parameters.

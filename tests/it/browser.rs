@@ -115,6 +115,20 @@ async fn people_sign_out_after_one_question() {
 }
 
 #[tokio::test]
+async fn password_and_email_are_changed_on_the_account_page_through_a_step_up() {
+    let app = plays("accountPage").await;
+    let mut session = app.write().await;
+    let sql = "select count(*) from users where primary_email = 'new.ada@example.com' and password_digest is not null";
+    let count: i64 = session.fetch_value(sql, ()).await.unwrap();
+    assert_eq!(count, 1, "the page changed the account");
+}
+
+#[tokio::test]
+async fn the_account_page_is_clean_in_japanese_narrow_and_dark() {
+    plays("accountPageInJapanese").await;
+}
+
+#[tokio::test]
 async fn every_page_is_clean_in_both_languages_wide_and_narrow_light_and_dark() {
     plays("everyPage").await;
 }

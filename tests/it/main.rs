@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod account_page;
+#[cfg(test)]
 mod assertions;
 #[cfg(test)]
 mod audit;

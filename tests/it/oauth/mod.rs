@@ -150,18 +150,15 @@ impl<'a> Flow<'a> {
             client: &client,
             user_agent: Some("a browser"),
         };
-        let (cookie, parent) = match cookie {
-            Some(cookie) => {
-                let hash = digest(cookie.as_bytes());
-                let known = sessions::find_browser(&mut db, &hash, app.now()).await.unwrap();
-                (cookie.to_owned(), known.expect("the browser is known").id)
-            }
-            None => {
-                let cookie = countersign::domain::id::random_text(&*app.random, 43);
-                let hash = digest(cookie.as_bytes());
-                let entry = Entry { browser_hash: Some(&hash), ..entry };
-                (cookie, entering::open(app, &mut db, entry).await.unwrap())
-            }
+        let (cookie, parent) = if let Some(cookie) = cookie {
+            let hash = digest(cookie.as_bytes());
+            let known = sessions::find_browser(&mut db, &hash, app.now()).await.unwrap();
+            (cookie.to_owned(), known.expect("the browser is known").id)
+        } else {
+            let cookie = countersign::domain::id::random_text(&*app.random, 43);
+            let hash = digest(cookie.as_bytes());
+            let entry = Entry { browser_hash: Some(&hash), ..entry };
+            (cookie, entering::open(app, &mut db, entry).await.unwrap())
         };
         let entry = Entry { application: Some(&application), parent: Some(&parent), scope: Some(scope), ..entry };
         let session = entering::open(app, &mut db, entry).await.unwrap();

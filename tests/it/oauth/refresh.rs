@@ -130,10 +130,10 @@ async fn refreshes_beside_the_deletion_of_their_user_are_answered_one_way_or_the
     for _ in 0..10 {
         let (flow, _, token) = start(&app).await;
         let path = format!("/api/users/{}", flow.user);
-        let refreshes = join_all((0..4).map(|_| flow.refresh(&token)));
-        let (deleted, refreshed) = tokio::join!(manager.delete(&path), refreshes);
+        let refreshing = join_all((0..4).map(|_| flow.refresh(&token)));
+        let (deleted, answers) = tokio::join!(manager.delete(&path), refreshing);
         deleted.expect("204");
-        let odd = refreshed.iter().find(|answer| answer.status != 200 && answer.gist() != REFUSED);
+        let odd = answers.iter().find(|answer| answer.status != 200 && answer.gist() != REFUSED);
         assert!(odd.is_none(), "{odd:?}");
         assert_eq!(app.number("select count(*) from refresh_tokens").await, 0);
     }
@@ -163,7 +163,7 @@ async fn scopes_are_narrowed_for_one_answer_and_never_widened() {
 #[tokio::test]
 async fn access_tokens_are_for_the_audience_the_user_signed_in_for() {
     let app = TestApp::start_with(|config| {
-        config.sign_in.audiences = vec!["https://one.example".into(), "https://two.example".into()]
+        config.sign_in.audiences = vec!["https://one.example".into(), "https://two.example".into()];
     })
     .await;
     let flow = Flow::new(&app, "SPA").await;

@@ -76,7 +76,10 @@ async fn applications_and_users_can_be_made_before_the_first_start() {
     assert_eq!(answer.json::<Value>().await.unwrap()["username"], "ada");
 
     let listed = place.run(&["applications", "list", "--config", "countersign.toml", "--json"]).succeeds().json();
-    assert_eq!(listed[0]["id"], application["id"]);
+    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["account-center", application["id"].as_str().unwrap()]);
+    let refused = place.run(&["applications", "delete", "account-center", "--config", "countersign.toml"]).fails();
+    assert!(refused.err.contains("application.built_in_application_cannot_be_deleted"), "{}", refused.err);
     let keys = place.run(&["keys", "list", "--config", "countersign.toml", "--json"]).succeeds().json();
     let mut algorithms: Vec<_> =
         keys.as_array().unwrap().iter().map(|key| key["algorithm"].as_str().unwrap()).collect();

@@ -334,7 +334,9 @@ impl Play<'_> {
             for (_, kind) in self.model.events.iter().filter(|(of, _)| *of == who) {
                 *expected.entry((*kind).to_owned()).or_default() += 1;
             }
-            prop_assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), expected, "events of {}", who);
+            // Told once a while, however often it happens; tests/it/hooks shows that.
+            let found = found.into_iter().filter(|(kind, _)| kind != "message.rate_limited");
+            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected, "events of {}", who);
         }
         Ok(())
     }

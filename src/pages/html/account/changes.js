@@ -13,12 +13,14 @@ const changePassword = user => flow(async step => {
 const kinds = {
   email: {
     path: '/api/my-account/primary-email',
+    member: 'primaryEmail',
     field: () => ({ name: 'email', label: t('new_email'), type: 'email', autocomplete: 'email' }),
     read: ({ email }) => email.normalize('NFKC').trim(),
     show: address => address,
   },
   phone: {
     path: '/api/my-account/primary-phone',
+    member: 'primaryPhone',
     field: () => ({ name: 'phone', label: t('new_phone'), type: 'tel', autocomplete: 'tel', inputmode: 'tel', hint: t('phone_hint') }),
     // Digits with the country's code, which only a plus sign announces.
     read({ phone }) {
@@ -32,7 +34,7 @@ const kinds = {
 
 // Two proofs: that the owner is here, and that the new address is theirs.
 const changeAddress = (user, name) => flow(async step => {
-  const kind = kinds[name], title = t(`change_${name}`);
+  const kind = kinds[name], title = t(`${user[kind.member] ? 'change' : 'add'}_${name}`);
   await proof(step, user);
   const sent = await step({
     title, text: t(`new_${name}_text`), button: t('send_code'), fields: [kind.field()],

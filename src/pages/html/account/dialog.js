@@ -78,7 +78,8 @@ function step(box, { title, text, fields, button, choices = [], send }) {
     choices.length ? h('div', { class: 'ways' }, ...choices.map(choice =>
       h('p', {}, h('button', { class: 'link', type: 'button', onclick: () => attempt(choice.run) }, choice.label)))) : null);
     const show = () => {
-      box.giveUp = () => reject(givenUp);
+      // What is under way is waited for: it may succeed.
+      box.giveUp = () => { if (!form.hasAttribute('aria-busy')) reject(givenUp); };
       box.replaceChildren(form);
       if (!box.open) box.showModal();
       (inputs.find((_, index) => !fields[index].isHidden) ?? form.querySelector('h2')).focus();
