@@ -189,5 +189,5 @@ async fn a_flood_is_refused_with_a_page() {
     assert_eq!(surfer.shown.status, 200);
     surfer.go(&client.authorize(&[])).await;
     assert_eq!(surfer.shown.status, 429);
-    assert!(surfer.shown.text.contains("Too many requests") && surfer.shown.header("retry-after").is_some());
+    assert!(surfer.shown.text.contains("<h1>Too many requests</h1>") && surfer.shown.header("retry-after").is_some());
 }
