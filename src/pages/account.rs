@@ -346,7 +346,11 @@ mod tests {
     #[test]
     fn the_script_finds_every_text_it_asks_for() {
         let names = names();
-        let quoted = SCRIPT.split("t('").skip(1).filter_map(|rest| rest.split('\'').next());
+        // Not the end of another name, such as `get('state')`.
+        let calls = SCRIPT.match_indices("t('").filter(|(at, _)| {
+            SCRIPT.get(..*at).is_some_and(|before| !before.ends_with(|last: char| last.is_ascii_alphanumeric()))
+        });
+        let quoted = calls.filter_map(|(at, _)| SCRIPT.get(at + 3..)?.split('\'').next());
         let notices = SCRIPT.split("notice('").skip(1).filter_map(|rest| rest.split('\'').next());
         let asked: BTreeSet<&str> = quoted.filter(|name| !name.is_empty()).chain(notices).collect();
         assert!(asked.len() > 30, "{asked:?}");
