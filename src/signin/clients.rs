@@ -78,7 +78,9 @@ impl Credentials {
         let decoded = decoded.ok_or_else(wrong)?;
         let (id, secret) = decoded.split_once(':').ok_or_else(wrong)?;
         let proof = Proof::Secret(form_decoded(secret).into());
-        Ok(Self { id: ApplicationId(form_decoded(id)), proof, used_header: true })
+        // U+0000 is in no id, and PostgreSQL would not even look for it.
+        let id = Some(form_decoded(id)).filter(|id| !id.contains('\0')).ok_or_else(wrong)?;
+        Ok(Self { id: ApplicationId(id), proof, used_header: true })
     }
 
     fn asserted(shown: Shown) -> Result<Self, OauthError> {

@@ -158,6 +158,10 @@ async fn clients_must_show_their_secret_at_the_token_endpoint() {
     let answer = Answer::of(wrong).await.expect("401 oidc.invalid_client");
     assert_eq!(answer.json()["error"], "invalid_client");
     assert!(answer.header("www-authenticate").unwrap().starts_with("Basic"));
+    for odd in ["%00", "\0", "a%00b"] {
+        let answer = Answer::of(app.http.post(&url).form(&form).basic_auth(odd, Some("wrong"))).await;
+        answer.expect("401 oidc.invalid_client");
+    }
     let in_body = [form[0], form[1], ("client_id", id), ("client_secret", "wrong")];
     let answer = Answer::of(app.http.post(&url).form(&in_body)).await.expect("401 oidc.invalid_client");
     assert_eq!(answer.header("www-authenticate"), None);
