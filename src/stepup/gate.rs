@@ -89,18 +89,29 @@ impl<O: Operation> Gate<O> {
         if exempts::<O>(&self.caller.user) {
             return Ok(());
         }
-        let Some(key) = &self.key else { return Err(self.refusal().into()) };
-        let now = app.now();
-        let mut session = app.db.read().await?;
-        let record = records::find_verified(&mut session, key, self.caller.holder(), OPENS, now).await?;
+        let key = self.shown()?;
+        self.judge(key, &mut app.db.read().await?, app.now()).await
+    }
+
+    /// The record that was presented.
+    fn shown(&self) -> Result<&RecordKey> {
+        self.key.as_ref().ok_or_else(|| self.refusal().into())
+    }
+
+    async fn judge(&self, key: &RecordKey, session: &mut Session, now: Timestamp) -> Result<()> {
+        let record = records::find_verified(session, key, self.caller.holder(), OPENS, now).await?;
         if is_met::<O>(record.as_ref(), now) { Ok(()) } else { Err(self.refusal().into()) }
     }
 
     /// Judges the record and gives a session to read with: the gate of what changes nothing, and so spends nothing.
     pub async fn look(self, app: &App) -> Result<Looking<O>> {
         const { assert!(!O::REQUIREMENT.is_single_use, "what is looked at is looked at again") };
-        self.check(app).await?;
-        Ok(Looking { session: app.db.read().await?, caller: self.caller, now: app.now(), operation: PhantomData })
+        let key = if exempts::<O>(&self.caller.user) { None } else { Some(self.shown()?) };
+        let (mut session, now) = (app.db.read().await?, app.now());
+        if let Some(key) = key {
+            self.judge(key, &mut session, now).await?;
+        }
+        Ok(Looking { session, caller: self.caller, now, operation: PhantomData })
     }
 
     /// Begins the write transaction, judges the record again inside it, and spends it where the policy says once.
@@ -110,7 +121,7 @@ impl<O: Operation> Gate<O> {
         let user = users::lock(&mut session, &self.caller.user.id).await?;
         let user = user.filter(|user| !user.is_suspended).ok_or(Code::Unauthorized)?;
         if !exempts::<O>(&user) {
-            let Some(key) = &self.key else { return Err(self.refusal().into()) };
+            let key = self.shown()?;
             let record = if O::REQUIREMENT.is_single_use {
                 records::spend(&mut session, key, self.caller.holder(), OPENS, now).await?
             } else {

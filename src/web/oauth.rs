@@ -140,12 +140,7 @@ impl utoipa::IntoResponses for TokenRefused {
             ),
             ("401", &["invalid_client"]),
             ("403", &["invalid_grant", "unauthorized_client"]),
-            ("408", &["invalid_request"]),
-            ("413", &["invalid_request"]),
-            ("414", &["invalid_request"]),
-            ("415", &["invalid_request"]),
             ("429", &["too_many_attempts", "too_many_requests"]),
-            ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ];
@@ -153,10 +148,23 @@ impl utoipa::IntoResponses for TokenRefused {
     }
 }
 
-/// Error responses by their status, with an example each.
+/// What every endpoint that takes a body may answer to one that is too large, too slow or of another kind.
+const FOR_BODIES: &[(&str, &[&str])] = &[
+    ("408", &["invalid_request"]),
+    ("413", &["invalid_request"]),
+    ("414", &["invalid_request"]),
+    ("415", &["invalid_request"]),
+    ("431", &["invalid_request"]),
+];
+
+/// Error responses by their status, with an example each: these, and those of every body.
 #[must_use]
 pub fn responses(errors: &[(&str, &[&str])]) -> BTreeMap<String, RefOr<Response>> {
-    errors.iter().map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors)))).collect()
+    errors
+        .iter()
+        .chain(FOR_BODIES)
+        .map(|(status, errors)| ((*status).to_owned(), RefOr::T(response(status, errors))))
+        .collect()
 }
 
 fn response(status: &str, errors: &[&str]) -> Response {

@@ -12,10 +12,11 @@ use crate::{
 /// Issues the application's own token.
 pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<TokenAnswer, OauthError> {
     let Granting { app, application, issuer, client, jkt, .. } = granting;
-    let target = asked.resource.as_ref().or(asked.audience.as_ref());
-    let target = target.filter(|target| app.urls.management_audiences.contains(target)).ok_or_else(|| {
-        OauthError::new("invalid_target", format!("`resource` must be {}", app.urls.management_audiences.join(" or ")))
-    })?;
+    let audiences = &app.urls.management_audiences;
+    let target = asked
+        .target()
+        .filter(|target| audiences.iter().any(|audience| audience == target))
+        .ok_or_else(|| OauthError::new("invalid_target", format!("`resource` must be {}", audiences.join(" or "))))?;
     if !application.is_management || application.is_third_party {
         return Err(OauthError::new("unauthorized_client", "this application may not use the management API"));
     }

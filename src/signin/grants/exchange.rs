@@ -26,8 +26,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
     if asked.subject_token_type.as_deref() != Some(IMPERSONATION) {
         return Err(OauthError::new("invalid_request", format!("`subject_token_type` must be {IMPERSONATION}")));
     }
-    let target = asked.resource.as_ref().or(asked.audience.as_ref());
-    if target.is_some_and(|target| *target != app.urls.account_audience) {
+    if asked.target().is_some_and(|target| target != app.urls.account_audience) {
         let description = format!("leave `resource` out, or ask for {}", app.urls.account_audience);
         return Err(OauthError::new("invalid_target", description));
     }

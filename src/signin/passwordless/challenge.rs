@@ -47,15 +47,7 @@ pub struct CaptchaRefused;
 
 impl utoipa::IntoResponses for CaptchaRefused {
     fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
-        oauth::responses(&[
-            ("400", &["invalid_request"]),
-            ("408", &["invalid_request"]),
-            ("413", &["invalid_request"]),
-            ("414", &["invalid_request"]),
-            ("415", &["invalid_request"]),
-            ("429", &["too_many_requests"]),
-            ("431", &["invalid_request"]),
-        ])
+        oauth::responses(&[("400", &["invalid_request"]), ("429", &["too_many_requests"])])
     }
 }
 
@@ -121,12 +113,7 @@ impl utoipa::IntoResponses for ChallengeRefused {
             ("400", &["invalid_request", "invalid_connection"]),
             ("401", &["invalid_client"]),
             ("403", &["unauthorized_client"]),
-            ("408", &["invalid_request"]),
-            ("413", &["invalid_request"]),
-            ("414", &["invalid_request"]),
-            ("415", &["invalid_request"]),
             ("429", &["too_many_requests"]),
-            ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ])

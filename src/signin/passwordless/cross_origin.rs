@@ -73,12 +73,7 @@ impl utoipa::IntoResponses for CrossOriginRefused {
             ("400", &["invalid_request", "unsupported_credential_type"]),
             ("401", &["unauthorized_client"]),
             ("403", &["access_denied", "unauthorized_client"]),
-            ("408", &["invalid_request"]),
-            ("413", &["invalid_request"]),
-            ("414", &["invalid_request"]),
-            ("415", &["invalid_request"]),
             ("429", &["too_many_attempts", "too_many_requests"]),
-            ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ])

@@ -116,12 +116,7 @@ impl utoipa::IntoResponses for StartRefused {
             ),
             ("401", &["invalid_client"]),
             ("403", &["unauthorized_client"]),
-            ("408", &["invalid_request"]),
-            ("413", &["invalid_request"]),
-            ("414", &["invalid_request"]),
-            ("415", &["invalid_request"]),
             ("429", &["too_many_requests"]),
-            ("431", &["invalid_request"]),
             ("500", &["server_error"]),
             ("503", &["temporarily_unavailable"]),
         ])
