@@ -11,6 +11,7 @@ pub mod message;
 pub mod method;
 pub mod password;
 pub mod password_policy;
+pub mod policy;
 pub mod refusal;
 pub mod requirement;
 pub mod settings;
