@@ -3,7 +3,9 @@
 pub mod application;
 pub mod blocklist;
 pub mod calling_codes;
+pub mod canonical;
 pub mod common_passwords;
+pub mod decimal;
 pub mod hook;
 pub mod id;
 pub mod identifier;
@@ -11,6 +13,7 @@ pub mod message;
 pub mod method;
 pub mod password;
 pub mod password_policy;
+pub mod payload;
 pub mod refusal;
 pub mod requirement;
 pub mod settings;
