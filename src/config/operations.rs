@@ -1,6 +1,9 @@
 //! `[[operations]]`: policies, for operations of other back ends and over the built-in ones (contract `operations.md`).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
@@ -8,6 +11,7 @@ use crate::domain::{
     id::ApplicationId,
     method::Method,
     policy::{Acr, BUILT_IN_AREA, Policy},
+    statement::Statement,
 };
 
 /// A record lives ten minutes, and five when it is bound to a payload: nothing older can be shown.
@@ -30,6 +34,10 @@ pub struct OperationConfig {
     /// Whether the record is bound to a payload. Default: `none`.
     #[serde(default)]
     pub bind: Binding,
+    /// What the owner is shown, by language, with members of the payload in braces. Demanded where a payload is bound.
+    pub message: Option<BTreeMap<String, String>>,
+    /// Which members are amounts, and the names of their currencies beside them. Default: `amount`, with `currency`.
+    pub money: Option<BTreeMap<String, String>>,
     /// Ids of the applications that may redeem.
     #[serde(default)]
     pub redeemers: Vec<String>,
@@ -85,6 +93,13 @@ impl OperationConfig {
         if is_built_in && (binds_payload || !self.redeemers.is_empty()) {
             say("bind", "a built-in operation has no payload and no redeemers: leave both out".to_owned());
         }
+        let statement = self.message.as_ref().map(|message| Statement::new(message, self.money.as_ref())).transpose();
+        if binds_payload && self.message.is_none() {
+            say("message", "what is bound must be shown: write message = { en = \"Pay {amount} {currency} to {payee}\" }, with members of the payload".to_owned());
+        }
+        if !binds_payload && self.message.is_some() {
+            say("message", "nothing is bound that it could show: write bind = \"payload\", or leave the message out".to_owned());
+        }
         let longest = if binds_payload { LONGEST_BOUND } else { LONGEST };
         let max_age = self.max_age.as_deref().map_or(Some(longest), duration).filter(|age| (1..=longest.as_secs()).contains(&age.as_secs()));
         if max_age.is_none() {
@@ -93,6 +108,10 @@ impl OperationConfig {
         if self.redeemers.iter().any(String::is_empty) || has_twice(&self.redeemers) {
             say("redeemers", "expected ids of applications, each once (`countersign applications list` shows them)".to_owned());
         }
+        let statement = statement.unwrap_or_else(|more| {
+            problems.extend(more.into_iter().map(|problem| format!("operations (\"{name}\").{problem}")));
+            None
+        });
         match (problems.is_empty(), max_age) {
             (true, Some(max_age)) => Ok(Policy {
                 operation: name.clone(),
@@ -100,6 +119,7 @@ impl OperationConfig {
                 max_age,
                 is_single_use,
                 binds_payload,
+                statement,
                 redeemers: self.redeemers.iter().cloned().map(ApplicationId).collect(),
                 exempts_users_without_methods: false,
             }),
@@ -206,6 +226,7 @@ mod tests {
             name = "payments.transfer"
             methods = [["phone_code", "password"], ["email_code"]]
             bind = "payload"
+            message = { en = "Pay {amount} {currency} to {payee}" }
             redeemers = ["bank-api"]
             [[operations]]
             name = "account.email.update"
@@ -233,8 +254,11 @@ mod tests {
     #[case(r#"max_age = "0s""#, "max_age")]
     #[case(r#"max_age = "+5m""#, "max_age")]
     #[case(r#"max_age = "11m""#, "at most 600s")]
-    #[case("max_age = \"6m\"\nbind = \"payload\"", "at most 300s")]
-    #[case("bind = \"payload\"\nuse = \"until_expiry\"", "use")]
+    #[case("max_age = \"6m\"\nbind = \"payload\"\nmessage = { en = \"{a}\" }", "at most 300s")]
+    #[case("bind = \"payload\"\nuse = \"until_expiry\"\nmessage = { en = \"{a}\" }", "use")]
+    #[case(r#"bind = "payload""#, "must be shown")]
+    #[case(r#"message = { en = "Pay" }"#, "nothing is bound")]
+    #[case("bind = \"payload\"\nmessage = { ja = \"{a}\" }", "message.en")]
     #[case(r#"use = "twice""#, "twice")]
     #[case(r#"redeemers = ["a", "a"]"#, "redeemers")]
     #[case("name = \"account.email.update\"\nredeemers = [\"a\"]", "built-in")]

@@ -6,6 +6,7 @@ use super::{
     id::ApplicationId,
     method::{Category, Method},
     requirement::Requirement,
+    statement::Statement,
     time::Timestamp,
 };
 
@@ -77,6 +78,8 @@ pub struct Policy {
     pub is_single_use: bool,
     /// Whether the record must be bound to a payload.
     pub binds_payload: bool,
+    /// What the owner is shown of the payload.
+    pub statement: Option<Statement>,
     /// Relying services that may redeem.
     pub redeemers: Vec<ApplicationId>,
     /// Whether a user who owns no method at all may pass without one (contract `logto.md` 3, row 4).
@@ -102,6 +105,7 @@ impl Policy {
             max_age: requirement.max_age,
             is_single_use: requirement.is_single_use,
             binds_payload: false,
+            statement: None,
             redeemers: Vec::new(),
             exempts_users_without_methods: requirement.exempts_users_without_methods,
         }

@@ -92,6 +92,7 @@ refusals! {
     OperationNotFound 404 "operation.not_found" "There is no such operation for you."
     EnrolmentRequired 403 "operation.enrolment_required" "The user lacks the methods this operation demands; `data.missing` has which."
     PayloadRequired 400 "operation.payload_required" "This operation is bound to a payload; send it."
+    PayloadUnexpected 400 "operation.payload_unexpected" "This operation is not bound to a payload; leave it out."
     PayloadUnfit 422 "operation.payload_unfit" "The payload cannot be shown to its owner as the operation's message demands; `data.issues` has why."
     IdempotencyKeyReused 422 "request.idempotency_key_reused" "This Idempotency-Key was used for another request."
     TooManySignIns 429 "sign_in.too_many_attempts" "Too many wrong codes for this address; try again later."

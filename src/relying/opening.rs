@@ -125,7 +125,7 @@ pub enum Status {
     Revoked,
 }
 
-refusals!(OpenRefused: [USER, BODY], ClientUnknown, OperationNotFound, EnrolmentRequired, PayloadRequired, PayloadUnfit, ThirdPartyForbidden,
+refusals!(OpenRefused: [USER, BODY], ClientUnknown, OperationNotFound, EnrolmentRequired, PayloadRequired, PayloadUnexpected, PayloadUnfit, ThirdPartyForbidden,
     EntityNotFound);
 
 /// Opens a verification record for an operation

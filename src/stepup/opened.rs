@@ -17,18 +17,19 @@ use crate::{
     domain::{
         id::{RecordId, RecordKey, random_text},
         message::Locale,
-        payload::Payload,
+        payload::{Payload, Problem},
         policy::{Acr, Policy},
         refusal::Code,
         time::Timestamp,
         user::User,
     },
-    error::Result,
+    error::{Error, Result},
     storage::{
         Session,
         openings::{self, NewOpening, Standing},
         records::{Holder, OPENED},
     },
+    texts::statement,
     web::caller::Signed,
 };
 
@@ -64,6 +65,10 @@ impl Opening<'_> {
         let policy = self.policy;
         if policy.binds_payload && self.payload.is_none() {
             return Err(Code::PayloadRequired.into());
+        }
+        if !policy.binds_payload && self.payload.is_some() {
+            // Nobody would be shown it, nor ask for it.
+            return Err(Code::PayloadUnexpected.into());
         }
         policy.require_enrolled(&self.user.methods()).map_err(|missing| {
             Code::EnrolmentRequired.with(json!({
@@ -101,9 +106,17 @@ impl Opening<'_> {
         Ok((record.id, standing))
     }
 
+    /// What the owner is shown, in every language: as the policy says it now, whatever it says later.
     fn displays(&self) -> Result<Option<Displays>> {
-        Ok(None)
+        let (Some(payload), Some(statement)) = (self.payload, &self.policy.statement) else { return Ok(None) };
+        let render = |locale: &Locale| Ok((*locale, statement::render(statement, payload, *locale).map_err(unfit)?));
+        Locale::ALL.iter().map(render).collect::<Result<_>>().map(Some)
     }
+}
+
+fn unfit(problems: Vec<Problem>) -> Error {
+    let issue = |problem: &Problem| json!({ "path": problem.path, "message": problem.sentence });
+    Code::PayloadUnfit.with(json!({ "issues": problems.iter().map(issue).collect::<Vec<_>>() })).into()
 }
 
 fn seal(app: &App, handle: &str, displays: &Displays) -> Result<Vec<u8>> {

@@ -15,6 +15,7 @@ fn policy(methods: Vec<Vec<Method>>) -> Policy {
         max_age: Duration::from_secs(300),
         is_single_use: true,
         binds_payload: false,
+        statement: None,
         redeemers: Vec::new(),
         exempts_users_without_methods: false,
     }

@@ -10,10 +10,12 @@ use super::{Answer, TestApp, User};
 pub fn with_operations(config: &mut Config) {
     let operations = json!([
         { "name": "bank.pay", "methods": [["password", "phone_code"], ["password", "email_code"]], "bind": "payload",
+          "message": { "en": "Pay {amount} {currency} to {payee.name}", "ja": "{payee.name} に {amount} {currency} を支払う" },
           "redeemers": ["bank-api", "bank-batch"] },
         { "name": "bank.view", "methods": [["password"], ["email_code"]], "max_age": "5m", "use": "until_expiry", "redeemers": ["bank-api"] },
         { "name": "bank.close", "methods": [["password"]], "redeemers": ["bank-api"] },
-        { "name": "clinic.prescribe", "methods": [["password"]], "bind": "payload", "redeemers": ["clinic-api"] },
+        { "name": "clinic.prescribe", "methods": [["password"]], "bind": "payload", "message": { "en": "Prescribe {drug}" },
+          "redeemers": ["clinic-api"] },
         { "name": "account.email.delete", "methods": [["password", "phone_code"]], "max_age": "2m", "use": "once" },
     ]);
     let operations: Vec<OperationConfig> = serde_json::from_value(operations).unwrap();

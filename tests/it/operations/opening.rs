@@ -50,13 +50,14 @@ async fn the_same_payload_has_the_same_digest_whatever_its_order_and_any_other_h
         let body = format!(r#"{{"operation":"bank.pay","payload":{text}}}"#);
         crate::harness::Answer::of(request.body(body)).await.expect("201").json()["payloadDigest"].clone()
     };
-    let one = digest(r#"{"amount":"1.50","payee":{"name":"A","iban":"B"}}"#).await;
-    assert_eq!(digest("{ \"payee\" : {\"iban\":\"B\",\n\"name\":\"\\u0041\"}, \"amount\": \"1.50\" }").await, one);
+    let one = digest(r#"{"amount":"1.50","currency":"EUR","payee":{"name":"A","iban":"B"}}"#).await;
+    let other = "{ \"payee\" : {\"iban\":\"B\",\n\"name\":\"\\u0041\"}, \"currency\":\"EUR\", \"amount\": \"1.50\" }";
+    assert_eq!(digest(other).await, one);
     for other in [
-        r#"{"amount":"1.51","payee":{"name":"A","iban":"B"}}"#,
-        r#"{"amount":"1.50","payee":{"name":"A","iban":"C"}}"#,
-        r#"{"amount":"1.50","payee":{"name":"A","iban":"B"},"x":null}"#,
-        r#"{"amount":1.5,"payee":{"name":"A","iban":"B"}}"#,
+        r#"{"amount":"1.51","currency":"EUR","payee":{"name":"A","iban":"B"}}"#,
+        r#"{"amount":"1.50","currency":"EUR","payee":{"name":"A","iban":"C"}}"#,
+        r#"{"amount":"1.50","currency":"EUR","payee":{"name":"A","iban":"B"},"x":null}"#,
+        r#"{"amount":1.5,"currency":"EUR","payee":{"name":"A","iban":"B"}}"#,
     ] {
         assert_ne!(digest(other).await, one, "{other}");
     }
@@ -72,6 +73,11 @@ async fn what_cannot_be_opened_is_said() {
     let other = app.user().await;
     let body = json!({ "operation": "bank.view", "subject": other.id.0 });
     assert_eq!(user.post("/api/verifications", body).await.gist(), "403 auth.forbidden");
+    assert_eq!(user.open("bank.view", payment()).await.gist(), "400 operation.payload_unexpected");
+    let unfit = user.open("bank.pay", json!({ "amount": "1.234", "currency": "EUR" })).await;
+    assert_eq!(unfit.gist(), "422 operation.payload_unfit");
+    let issues = unfit.json()["data"]["issues"].clone();
+    assert_eq!((&issues[0]["path"], &issues[1]["path"]), (&json!(["amount"]), &json!(["payee", "name"])));
     let twice = r#"{"operation":"bank.pay","payload":{"amount":"1","amount":"9"}}"#;
     let request = user.request(Method::POST, "/api/verifications").header("content-type", "application/json").body(twice);
     assert_eq!(crate::harness::Answer::of(request).await.gist(), "400 guard.invalid_input");
@@ -106,6 +112,31 @@ async fn only_own_addresses_prove_anything_to_a_record() {
     let body = json!({ "identifier": { "type": "email", "value": "stranger@example.com" }, "verificationRecordId": record });
     let answer = user.post("/api/verifications/verification-code", body).await;
     assert_eq!(answer.gist(), "422 verification_record.address_not_own");
+}
+
+#[tokio::test]
+async fn what_is_consented_to_stands_beside_the_code_and_in_the_record_in_the_readers_language() {
+    let app = TestApp::start_with(with_operations).await;
+    let user = app.user().await;
+    let mut payload = payment();
+    payload["amount"] = json!("1234567.5");
+    payload["payee"]["name"] = json!("<b>ACME</b> {code}");
+    let request = user.request(Method::POST, "/api/verifications").header("accept-language", "ja");
+    let opened = crate::harness::Answer::of(request.json(&json!({ "operation": "bank.pay", "payload": payload }))).await.expect("201");
+    assert_eq!(opened.json()["display"], "<b>ACME</b> {code} に 1,234,567.50 EUR を支払う");
+    let record = opened.record();
+    let english = "Pay 1,234,567.50 EUR to <b>ACME</b> {code}";
+    assert_eq!(user.get(&format!("/api/verifications/{record}")).await.expect("200").json()["display"], english);
+    user.send_code_for(&record, "phone").await.expect("201");
+    let text = app.mailbox.messages()[0].rendered.text.clone();
+    assert!(text.contains(english) && text.contains(&app.code_for(&user.phone)), "{text}");
+    user.send_code_for(&record, "email").await.expect("201");
+    let mail = app.mailbox.messages()[0].rendered.clone();
+    assert!(mail.text.contains(english) && mail.text.contains(&app.code_for(&user.email)), "{}", mail.text);
+    assert!(mail.html.unwrap().contains("&lt;b&gt;ACME&lt;/b&gt; {code}"));
+    // At rest it is sealed.
+    let sql = "select count(*) from verification_records where display is not null and length(display) > 100";
+    assert_eq!(app.number(sql).await, 1);
 }
 
 #[tokio::test]
