@@ -65,7 +65,11 @@ pub const ALL: &[Kind] = &[
         "Records that rested on something that changed were revoked: so many.",
     )
     .tells(&[HookEvent::VerificationRevoked]),
-    owner("operation.opened", &["operation", "record"], "A record was opened for an operation, by its owner or a service."),
+    owner(
+        "operation.opened",
+        &["operation", "record"],
+        "A record was opened for an operation, by its owner or a service.",
+    ),
     owner(
         "operation.satisfied",
         &["operation", "record", "methods", "acr"],
@@ -78,8 +82,16 @@ pub const ALL: &[Kind] = &[
     ),
     owner("operation.reserved", &["operation", "record", "reservation", "fence"], "A service reserved a record."),
     owner("operation.released", &["operation", "record", "reservation"], "A service gave its reservation back."),
-    owner("operation.withdrawn", &["operation", "record"], "A record was revoked by its owner, or by the service that opened it."),
-    other("operation.refused", &["operation", "record", "reason"], "A service was refused: the record is not good, or no longer."),
+    owner(
+        "operation.withdrawn",
+        &["operation", "record"],
+        "A record was revoked by its owner, or by the service that opened it.",
+    ),
+    other(
+        "operation.refused",
+        &["operation", "record", "reason"],
+        "A service was refused: the record is not good, or no longer.",
+    ),
     other(
         "operation.payload_mismatch",
         &["operation", "record", "payloadDigest", "shownDigest"],

@@ -86,7 +86,8 @@ impl OperationConfig {
         let is_built_in = name.starts_with(BUILT_IN_AREA);
         let methods = self.sets(&mut say);
         let binds_payload = self.bind == Binding::Payload;
-        let is_single_use = self.spending.unwrap_or(if is_built_in { Spending::UntilExpiry } else { Spending::Once }) == Spending::Once;
+        let is_single_use =
+            self.spending.unwrap_or(if is_built_in { Spending::UntilExpiry } else { Spending::Once }) == Spending::Once;
         if binds_payload && !is_single_use {
             say("use", "what is bound to a payload is good once: write use = \"once\", or bind = \"none\"".to_owned());
         }
@@ -98,15 +99,31 @@ impl OperationConfig {
             say("message", "what is bound must be shown: write message = { en = \"Pay {amount} {currency} to {payee}\" }, with members of the payload".to_owned());
         }
         if !binds_payload && self.message.is_some() {
-            say("message", "nothing is bound that it could show: write bind = \"payload\", or leave the message out".to_owned());
+            say(
+                "message",
+                "nothing is bound that it could show: write bind = \"payload\", or leave the message out".to_owned(),
+            );
         }
         let longest = if binds_payload { LONGEST_BOUND } else { LONGEST };
-        let max_age = self.max_age.as_deref().map_or(Some(longest), duration).filter(|age| (1..=longest.as_secs()).contains(&age.as_secs()));
+        let max_age = self
+            .max_age
+            .as_deref()
+            .map_or(Some(longest), duration)
+            .filter(|age| (1..=longest.as_secs()).contains(&age.as_secs()));
         if max_age.is_none() {
-            say("max_age", format!("expected a time such as \"90s\" or \"5m\", at least 1s and at most {}s (records live no longer)", longest.as_secs()));
+            say(
+                "max_age",
+                format!(
+                    "expected a time such as \"90s\" or \"5m\", at least 1s and at most {}s (records live no longer)",
+                    longest.as_secs()
+                ),
+            );
         }
         if self.redeemers.iter().any(String::is_empty) || has_twice(&self.redeemers) {
-            say("redeemers", "expected ids of applications, each once (`countersign applications list` shows them)".to_owned());
+            say(
+                "redeemers",
+                "expected ids of applications, each once (`countersign applications list` shows them)".to_owned(),
+            );
         }
         let statement = statement.unwrap_or_else(|more| {
             problems.extend(more.into_iter().map(|problem| format!("operations (\"{name}\").{problem}")));
@@ -129,7 +146,10 @@ impl OperationConfig {
 
     fn sets(&self, say: &mut impl FnMut(&str, String)) -> Vec<Vec<Method>> {
         let known: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
-        let shape = format!("expected sets of methods such as [[\"password\", \"phone_code\"]]; there are {}", known.join(", "));
+        let shape = format!(
+            "expected sets of methods such as [[\"password\", \"phone_code\"]]; there are {}",
+            known.join(", ")
+        );
         if self.methods.is_empty() || self.methods.iter().any(Vec::is_empty) {
             say("methods", format!("{shape}; an empty set would let everybody pass"));
         }
@@ -141,11 +161,18 @@ impl OperationConfig {
             let methods: Result<BTreeSet<Method>, String> = set.iter().map(|name| Method::parse(name)).collect();
             match methods {
                 Err(unknown) => say("methods", format!("\"{unknown}\" is no method; {shape}")),
-                Ok(methods) if methods.len() < set.len() => say("methods", format!("{set:?} names a method twice; name it once")),
+                Ok(methods) if methods.len() < set.len() => {
+                    say("methods", format!("{set:?} names a method twice; name it once"))
+                }
                 Ok(methods) => {
                     let methods: Vec<Method> = methods.into_iter().collect();
                     if self.factors == 2 && Acr::of(&methods) < Acr::TwoFactors {
-                        say("methods", format!("{set:?} is one factor, and factors = 2: join a method of another category to it (a code by e-mail counts for none)"));
+                        say(
+                            "methods",
+                            format!(
+                                "{set:?} is one factor, and factors = 2: join a method of another category to it (a code by e-mail counts for none)"
+                            ),
+                        );
                     }
                     sets.push(methods);
                 }

@@ -50,7 +50,13 @@ pub fn sign(ring: &KeyRing, assertion: &Assertion) -> Result<String> {
 }
 
 /// Judges an assertion of `issuer` for `audience`.
-pub fn verify(ring: &KeyRing, token: &str, issuer: &str, audience: &str, now: Timestamp) -> Result<Assertion, TokenProblem> {
+pub fn verify(
+    ring: &KeyRing,
+    token: &str,
+    issuer: &str,
+    audience: &str,
+    now: Timestamp,
+) -> Result<Assertion, TokenProblem> {
     let header = jws::header(token)?;
     if header.alg != Algorithm::ES256 {
         return Err(TokenProblem::Algorithm);
@@ -59,7 +65,8 @@ pub fn verify(ring: &KeyRing, token: &str, issuer: &str, audience: &str, now: Ti
         return Err(TokenProblem::Type);
     }
     let keys = ring.keys();
-    let key = header.kid.as_deref().and_then(|kid| keys.public(kid, SigningAlgorithm::Es256)).ok_or(TokenProblem::Key)?;
+    let key =
+        header.kid.as_deref().and_then(|kid| keys.public(kid, SigningAlgorithm::Es256)).ok_or(TokenProblem::Key)?;
     let assertion: Assertion = jws::verify(token, key, Algorithm::ES256)?;
     if assertion.iss != issuer {
         return Err(TokenProblem::Issuer);

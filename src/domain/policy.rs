@@ -117,14 +117,19 @@ impl Policy {
     /// The methods that are missing, set by set; those with the fewest first.
     pub fn judge(&self, proofs: &[Proof], now: Timestamp) -> Result<Met, Vec<Vec<Method>>> {
         let fresh = |method: Method| {
-            proofs.iter().filter(|proof| proof.method == method && now.since(proof.at) <= self.max_age).map(|proof| proof.at).max()
+            proofs
+                .iter()
+                .filter(|proof| proof.method == method && now.since(proof.at) <= self.max_age)
+                .map(|proof| proof.at)
+                .max()
         };
         let complete = self.methods.iter().filter_map(|set| {
             let times: Option<Vec<Timestamp>> = set.iter().map(|method| fresh(*method)).collect();
             Some(Met { methods: set.clone(), auth_time: times?.into_iter().min()? })
         });
         // Of several, the strongest; among equals the one that is listed first.
-        let best = complete.reduce(|one, other| if Acr::of(&other.methods) > Acr::of(&one.methods) { other } else { one });
+        let best =
+            complete.reduce(|one, other| if Acr::of(&other.methods) > Acr::of(&one.methods) { other } else { one });
         best.ok_or_else(|| self.lacking(|method| fresh(method).is_some()))
     }
 
@@ -173,7 +178,8 @@ impl Policies {
         for policy in configured {
             let standing = all.get(&policy.operation);
             if policy.operation.starts_with(BUILT_IN_AREA) && standing.is_none() {
-                let known: Vec<&str> = all.keys().filter(|name| name.starts_with(BUILT_IN_AREA)).map(String::as_str).collect();
+                let known: Vec<&str> =
+                    all.keys().filter(|name| name.starts_with(BUILT_IN_AREA)).map(String::as_str).collect();
                 problems.push(format!(
                     "operations.name: there is no built-in operation \"{}\"; take one of {}, or a name that does not begin with \
                      \"{BUILT_IN_AREA}\"",

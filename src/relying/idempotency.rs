@@ -84,7 +84,8 @@ impl Key {
         let mut lines = request.headers().get_all(HEADER);
         let Some(value) = lines.next() else { return Ok(None) };
         let text = value.to_str().unwrap_or_default();
-        let is_fit = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        let is_fit =
+            (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if !is_fit || lines.next().is_some() {
             let sentence = "Expected one value of 1 to 255 characters of ASCII, such as a UUID.";
             return Err(explain::one("headers", "Idempotency-Key", sentence).into());

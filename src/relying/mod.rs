@@ -2,8 +2,8 @@
 
 mod idempotency;
 mod introspect;
-mod operations;
 mod opening;
+mod operations;
 pub mod party;
 mod redeem;
 mod reserve;

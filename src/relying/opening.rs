@@ -139,7 +139,12 @@ refusals!(OpenRefused: [USER, BODY], ClientUnknown, OperationNotFound, Enrolment
         headers(("Location" = String, description = "The record."))), OpenRefused),
 )]
 #[post("")]
-pub async fn open(app: Data<App>, party: Party, languages: Languages, Json(body): Json<OpenBody>) -> Result<HttpResponse> {
+pub async fn open(
+    app: Data<App>,
+    party: Party,
+    languages: Languages,
+    Json(body): Json<OpenBody>,
+) -> Result<HttpResponse> {
     let policy = party.policy(&app, &body.operation)?;
     let user = subject(&app, &party, body.subject).await?;
     let opening = Opening {
@@ -163,10 +168,15 @@ async fn subject(app: &App, party: &Party, named: Option<String>) -> Result<User
         Party::User(caller) => {
             caller.require_first_party()?;
             // Naming oneself is superfluous, naming another is a mistake.
-            if named.is_some_and(|named| named != caller.user.id.0) { Err(Code::Forbidden.into()) } else { Ok(caller.user.clone()) }
+            if named.is_some_and(|named| named != caller.user.id.0) {
+                Err(Code::Forbidden.into())
+            } else {
+                Ok(caller.user.clone())
+            }
         }
         Party::Service(_) => {
-            let named = UserId(named.filter(|named| named.len() <= 64 && !named.contains('\0')).ok_or(Code::EntityNotFound)?);
+            let named =
+                UserId(named.filter(|named| named.len() <= 64 && !named.contains('\0')).ok_or(Code::EntityNotFound)?);
             let user = users::find(&mut app.db.read().await?, &named).await?;
             Ok(user.filter(|user| !user.is_suspended).ok_or(Code::EntityNotFound)?)
         }
@@ -231,12 +241,18 @@ async fn shown(
 }
 
 /// The record a path names, as far as the party may see it: its owner, and who redeems its operation.
-async fn seen<'a>(app: &'a App, session: &mut Session, party: &Party, id: &str) -> Result<(RecordId, RecordKey, Standing, &'a Policy)> {
+async fn seen<'a>(
+    app: &'a App,
+    session: &mut Session,
+    party: &Party,
+    id: &str,
+) -> Result<(RecordId, RecordKey, Standing, &'a Policy)> {
     let unknown = || Code::UnknownRecord.refuse();
     let id = RecordId::parse(id).ok_or_else(unknown)?;
     let key = record_key(&id);
     let standing = openings::find(session, &key).await?.ok_or_else(unknown)?;
-    let policy = standing.operation.as_deref().and_then(|operation| party.policy(app, operation).ok()).ok_or_else(unknown)?;
+    let policy =
+        standing.operation.as_deref().and_then(|operation| party.policy(app, operation).ok()).ok_or_else(unknown)?;
     let is_seen = match party {
         Party::Service(_) => true,
         Party::User(caller) => {

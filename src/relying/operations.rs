@@ -94,7 +94,13 @@ pub async fn get(app: Data<App>, request: HttpRequest, party: Party) -> Result<H
     Ok(HttpResponse::Ok().json(body))
 }
 
-async fn is_satisfied(app: &App, session: &mut Session, party: &Party, policy: &Policy, key: &RecordKey) -> Result<bool> {
+async fn is_satisfied(
+    app: &App,
+    session: &mut Session,
+    party: &Party,
+    policy: &Policy,
+    key: &RecordKey,
+) -> Result<bool> {
     let now = app.now();
     let Some(standing) = openings::find(session, key).await? else { return Ok(false) };
     let is_seen = match party {

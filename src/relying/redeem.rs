@@ -133,7 +133,12 @@ pub async fn redeem(
 }
 
 /// A refusal that is in the log by now.
-pub(super) async fn refuse(app: &App, mut session: Session, key: Option<&Key>, refused: Refused) -> Result<HttpResponse> {
+pub(super) async fn refuse(
+    app: &App,
+    mut session: Session,
+    key: Option<&Key>,
+    refused: Refused,
+) -> Result<HttpResponse> {
     // A twin of this request may have gone through while we waited for the record.
     if let Some(key) = key
         && let Some(answer) = key.find(app, &mut session).await?

@@ -79,7 +79,12 @@ pub struct Reserved {
     responses((status = 200, description = "The record waits.", body = Reserved), RedeemRefused),
 )]
 #[post("/{id}/reserve")]
-pub async fn reserve(app: Data<App>, service: Service, id: PathId, Json(body): Json<ReserveBody>) -> Result<HttpResponse> {
+pub async fn reserve(
+    app: Data<App>,
+    service: Service,
+    id: PathId,
+    Json(body): Json<ReserveBody>,
+) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
     let Lease(lease) = body.lease_seconds;
     let subject = subject(&body.subject)?;
@@ -140,7 +145,8 @@ pub async fn commit(
     Json(body): Json<ReservationBody>,
 ) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
-    let key = Key::of(&request, &service.application, &redeemer.key, &json!(["commit", body.reservation_id, body.fence]))?;
+    let key =
+        Key::of(&request, &service.application, &redeemer.key, &json!(["commit", body.reservation_id, body.fence]))?;
     let mut session = app.db.write().await?;
     if let Some(key) = &key
         && let Some(answer) = key.find(&app, &mut session).await?
@@ -169,12 +175,18 @@ pub async fn commit(
     responses((status = 204, description = "The record is free again."), CommitRefused),
 )]
 #[post("/{id}/release")]
-pub async fn release(app: Data<App>, service: Service, id: PathId, Json(body): Json<ReservationBody>) -> Result<HttpResponse> {
+pub async fn release(
+    app: Data<App>,
+    service: Service,
+    id: PathId,
+    Json(body): Json<ReservationBody>,
+) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
     let mut session = app.db.write().await?;
     let standing = redeemer.reserved(&app, &mut session, body.lease()).await?;
     openings::release(&mut session, &redeemer.key).await?;
-    let data = json!({ "operation": standing.reserved_for, "record": standing.handle, "reservation": body.reservation_id });
+    let data =
+        json!({ "operation": standing.reserved_for, "record": standing.handle, "reservation": body.reservation_id });
     redeemer.write(&app, &mut session, "operation.released", &standing.user_id, data).await?;
     session.commit().await?;
     Ok(HttpResponse::NoContent().finish())

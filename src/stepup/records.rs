@@ -18,7 +18,11 @@ use crate::{
         time::Timestamp,
     },
     error::Result,
-    storage::{Session, guesses, records::{self as rows, NewRecord}, sessions},
+    storage::{
+        Session, guesses,
+        records::{self as rows, NewRecord},
+        sessions,
+    },
 };
 
 /// A record lives ten minutes, whatever happens to it (contract 1.11).

@@ -117,12 +117,19 @@ impl Redeemer<'_> {
         let (kind, data) = if is_mismatch {
             openings::revoke(session, &self.key, app.now()).await?;
             metrics::counter!("countersign_payload_mismatches_total", "operation" => operation.to_owned()).increment(1);
-            let [bound, shown] = [standing.payload_digest.as_deref(), action.payload_digest.as_ref().map(<[u8; 32]>::as_slice)];
+            let [bound, shown] =
+                [standing.payload_digest.as_deref(), action.payload_digest.as_ref().map(<[u8; 32]>::as_slice)];
             let digests = [bound, shown].map(|digest| digest.map(base64url));
             let [bound, shown] = digests;
-            ("operation.payload_mismatch", json!({ "operation": operation, "record": standing.handle, "payloadDigest": bound, "shownDigest": shown }))
+            (
+                "operation.payload_mismatch",
+                json!({ "operation": operation, "record": standing.handle, "payloadDigest": bound, "shownDigest": shown }),
+            )
         } else {
-            ("operation.refused", json!({ "operation": operation, "record": standing.handle, "reason": refusal.code.code() }))
+            (
+                "operation.refused",
+                json!({ "operation": operation, "record": standing.handle, "reason": refusal.code.code() }),
+            )
         };
         self.write(app, session, kind, &standing.user_id, data).await?;
         let reason = refusal.code.code();
@@ -172,7 +179,14 @@ impl Redeemer<'_> {
     }
 
     /// An event about the record's owner, by the service.
-    pub async fn write(&self, app: &App, session: &mut Session, kind: &'static str, user: &UserId, data: Value) -> Result<()> {
+    pub async fn write(
+        &self,
+        app: &App,
+        session: &mut Session,
+        kind: &'static str,
+        user: &UserId,
+        data: Value,
+    ) -> Result<()> {
         let actor = Actor { user: Some(user), application: Some(self.service), client: Some(self.client) };
         audit::write(app, session, kind, actor, data).await
     }
@@ -218,7 +232,12 @@ impl Redeemer<'_> {
 
     /// What a reserved record was reserved with. Its age was judged then: the lease may outlast it. A method that has died since, or a
     /// policy that has become stricter, counts.
-    pub async fn admit_reserved<'p>(&self, app: &'p App, session: &mut Session, standing: Standing) -> Result<Admitted<'p>> {
+    pub async fn admit_reserved<'p>(
+        &self,
+        app: &'p App,
+        session: &mut Session,
+        standing: Standing,
+    ) -> Result<Admitted<'p>> {
         let policy = self.reserved_policy(app, &standing)?;
         let proofs = records::proofs(session, &self.key, &standing.method, standing.verified_at, app.now()).await?;
         let newest = proofs.iter().map(|proof| proof.at).max().unwrap_or_else(|| app.now());

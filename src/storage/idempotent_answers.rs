@@ -19,8 +19,15 @@ pub async fn find(session: &mut Session, id: &str, now: Timestamp) -> sqlx::Resu
 }
 
 /// Keeps an answer; false when the key has one already. One that has expired gives way.
-pub async fn add(session: &mut Session, id: &str, given: &Given, now: Timestamp, expires_at: Timestamp) -> sqlx::Result<bool> {
-    let sql = "insert into idempotent_answers (id, request_hash, answer, created_at, expires_at) values ($1, $2, $3, $4, $5)
+pub async fn add(
+    session: &mut Session,
+    id: &str,
+    given: &Given,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> sqlx::Result<bool> {
+    let sql =
+        "insert into idempotent_answers (id, request_hash, answer, created_at, expires_at) values ($1, $2, $3, $4, $5)
                on conflict (id) do update set request_hash = excluded.request_hash, answer = excluded.answer,
                  created_at = excluded.created_at, expires_at = excluded.expires_at
                where idempotent_answers.expires_at <= $4";

@@ -127,7 +127,8 @@ pub async fn set_satisfied(session: &mut Session, key: &RecordKey, now: Timestam
 
 /// Revokes a living record with its parts; false when it was dead. Parts first, as whoever proves one locks them, too.
 pub async fn revoke(session: &mut Session, key: &RecordKey, now: Timestamp) -> sqlx::Result<bool> {
-    let sql = "update verification_records set revoked_at = $2, code_mac = null where part_of = $1 and revoked_at is null";
+    let sql =
+        "update verification_records set revoked_at = $2, code_mac = null where part_of = $1 and revoked_at is null";
     session.execute(sql, (key, now)).await?;
     let sql = "update verification_records set revoked_at = $2, reserved_until = null
                where id_hash = $1 and revoked_at is null and spent_at is null";
@@ -148,7 +149,8 @@ pub struct NewReservation<'a> {
 
 /// Reserves a record that this transaction holds; gives the fence.
 pub async fn reserve(session: &mut Session, key: &RecordKey, new: NewReservation<'_>) -> sqlx::Result<i64> {
-    let sql = "update verification_records set reservation_id = $2, reserved_by = $3, reserved_for = $4, reserved_until = $5,
+    let sql =
+        "update verification_records set reservation_id = $2, reserved_by = $3, reserved_for = $4, reserved_until = $5,
                  fence = fence + 1
                where id_hash = $1 returning fence";
     session.fetch_value(sql, (key, new.id, new.application, new.operation, new.until)).await

@@ -207,7 +207,8 @@ pub async fn shown_claims(app: &App, request: &HttpRequest, audiences: &[String]
 /// Whether a request shows a token that says it is for one of `audiences`. Nobody has vouched for it yet: it may choose who judges.
 #[must_use]
 pub fn claims_to_be_for(headers: &HeaderMap, audiences: &[String]) -> bool {
-    shown(headers).is_ok_and(|shown| tokens::claimed_audience(shown.token).is_ok_and(|claimed| claimed.meets(audiences)))
+    shown(headers)
+        .is_ok_and(|shown| tokens::claimed_audience(shown.token).is_ok_and(|claimed| claimed.meets(audiences)))
 }
 
 /// The token of `Authorization: Bearer` (contract 2.1).

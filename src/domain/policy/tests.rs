@@ -92,7 +92,9 @@ fn a_user_without_a_whole_set_is_not_enrolled_and_there_is_no_downgrade() {
 
 #[test]
 fn a_built_in_operation_is_overridden_by_name_and_no_other_may_take_its_area() {
-    let built_in = || [Policy::built_in("account.x", &Requirement { exempts_users_without_methods: true, ..Requirement::ACCOUNT })];
+    let built_in = || {
+        [Policy::built_in("account.x", &Requirement { exempts_users_without_methods: true, ..Requirement::ACCOUNT })]
+    };
     let named = |operation: &str| Policy { operation: operation.to_owned(), ..policy(vec![vec![Method::PhoneCode]]) };
     let policies = Policies::new(built_in(), vec![named("account.x"), named("bank.pay")]).unwrap();
     let overridden = policies.find("account.x").unwrap();

@@ -246,12 +246,7 @@ async fn add_application(app: &App, name: &str, is_third_party: bool) -> (Applic
     add_application_as(app, ApplicationId::random(&*app.random), name, is_third_party).await
 }
 
-async fn add_application_as(
-    app: &App,
-    id: ApplicationId,
-    name: &str,
-    is_third_party: bool,
-) -> (ApplicationId, String) {
+async fn add_application_as(app: &App, id: ApplicationId, name: &str, is_third_party: bool) -> (ApplicationId, String) {
     use countersign::{crypto::digest::digest, storage::applications};
     let application = Application {
         id,

@@ -5,6 +5,7 @@ use countersign::crypto::{
     signing::{SigningAlgorithm, SigningKey},
     stepup::{self, Assertion},
 };
+use countersign::jobs::rotation::{Start, rotate};
 use serde_json::{Value, json};
 
 use super::payment;
@@ -58,7 +59,10 @@ async fn an_assertion_is_active_for_its_audience_for_two_minutes() {
     let (bank, batch) = (app.redeemer("bank-api").await, app.redeemer("bank-batch").await);
     let assertion = assertion(&bank, &user).await;
     let found = introspect(&bank, &assertion).await;
-    assert_eq!((&found["active"], &found["token_type"], &found["aud"]), (&json!(true), &json!("assertion"), &json!("bank-api")));
+    assert_eq!(
+        (&found["active"], &found["token_type"], &found["aud"]),
+        (&json!(true), &json!("assertion"), &json!("bank-api"))
+    );
     assert_eq!(introspect(&batch, &assertion).await, inactive());
     app.advance(119);
     assert_eq!(introspect(&bank, &assertion).await["active"], true);
@@ -73,7 +77,8 @@ async fn what_somebody_else_made_or_changed_is_not_active() {
     let bank = app.redeemer("bank-api").await;
     let real = assertion(&bank, &user).await;
     let [header, claims, signature] = real.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let decode = |part: &str| -> Value { serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
+    let decode =
+        |part: &str| -> Value { serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
     let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let (head, body) = (decode(header), decode(claims));
     let with = |value: &Value, name: &str, change: Value| {
@@ -89,7 +94,10 @@ async fn what_somebody_else_made_or_changed_is_not_active() {
         ("the algorithm none", format!("{}.{claims}.", encode(&with(&head, "alg", json!("none"))))),
         ("none, and the old signature", format!("{}.{claims}.{signature}", encode(&with(&head, "alg", json!("none"))))),
         ("the public key as a secret", secret),
-        ("another algorithm of ours", rsa.sign_under(&with(&with(&head, "alg", json!("RS256")), "kid", json!(rsa.kid())), &body).unwrap()),
+        (
+            "another algorithm of ours",
+            rsa.sign_under(&with(&with(&head, "alg", json!("RS256")), "kid", json!(rsa.kid())), &body).unwrap(),
+        ),
         ("a key nobody knows", strange.sign_under(&with(&head, "kid", json!(strange.kid())), &body).unwrap()),
         ("a stranger's signature under our key id", strange.sign_under(&head, &body).unwrap()),
         ("no key id", key.sign_under(&json!({ "alg": "ES256", "typ": "stepup+jwt" }), &body).unwrap()),
@@ -107,7 +115,11 @@ async fn what_somebody_else_made_or_changed_is_not_active() {
     for (what, forgery) in forgeries {
         assert_eq!(introspect(&bank, &forgery).await, inactive(), "{what}");
     }
-    assert_eq!(introspect(&bank, &key.sign_under(&head, &body).unwrap()).await["active"], true, "what was not changed passes");
+    assert_eq!(
+        introspect(&bank, &key.sign_under(&head, &body).unwrap()).await["active"],
+        true,
+        "what was not changed passes"
+    );
     // And an assertion is no access token.
     let answer = user.with_token(real).get("/api/my-account").await;
     assert_eq!(answer.gist(), "401 auth.unauthorized");
@@ -117,7 +129,8 @@ async fn what_somebody_else_made_or_changed_is_not_active() {
 fn hs256(header: &str, claims: &str, jwk: &Value) -> String {
     use jsonwebtoken::{Algorithm, EncodingKey, crypto::sign};
     let message = format!("{header}.{claims}");
-    let signature = sign(message.as_bytes(), &EncodingKey::from_secret(jwk.to_string().as_bytes()), Algorithm::HS256).unwrap();
+    let signature =
+        sign(message.as_bytes(), &EncodingKey::from_secret(jwk.to_string().as_bytes()), Algorithm::HS256).unwrap();
     format!("{message}.{signature}")
 }
 
@@ -133,9 +146,13 @@ async fn no_assertion_is_refused_while_the_key_rotates() {
     let mut last = None;
     for step in 0..12 {
         if step == 4 {
-            countersign::jobs::rotation::rotate(app.app()).await.unwrap();
+            rotate(app.app(), Start::AfterLead, None).await.unwrap();
         }
         app.advance(150);
+        // A request of a user's tells each node of new keys; so does a job, each minute of real time.
+        for node in [&app, &second] {
+            user.on(node).get("/api/my-account").await.expect("200");
+        }
         let now = app.now();
         let claims = Assertion {
             iss: issuer.clone(),

@@ -79,7 +79,8 @@ async fn what_cannot_be_opened_is_said() {
     let issues = unfit.json()["data"]["issues"].clone();
     assert_eq!((&issues[0]["path"], &issues[1]["path"]), (&json!(["amount"]), &json!(["payee", "name"])));
     let twice = r#"{"operation":"bank.pay","payload":{"amount":"1","amount":"9"}}"#;
-    let request = user.request(Method::POST, "/api/verifications").header("content-type", "application/json").body(twice);
+    let request =
+        user.request(Method::POST, "/api/verifications").header("content-type", "application/json").body(twice);
     assert_eq!(crate::harness::Answer::of(request).await.gist(), "400 guard.invalid_input");
     assert_eq!(app.number("select count(*) from verification_records").await, 0);
 }
@@ -109,7 +110,8 @@ async fn only_own_addresses_prove_anything_to_a_record() {
     let app = TestApp::start_with(with_operations).await;
     let user = app.user().await;
     let record = user.open("bank.view", Value::Null).await.expect("201").record();
-    let body = json!({ "identifier": { "type": "email", "value": "stranger@example.com" }, "verificationRecordId": record });
+    let body =
+        json!({ "identifier": { "type": "email", "value": "stranger@example.com" }, "verificationRecordId": record });
     let answer = user.post("/api/verifications/verification-code", body).await;
     assert_eq!(answer.gist(), "422 verification_record.address_not_own");
 }
@@ -122,7 +124,9 @@ async fn what_is_consented_to_stands_beside_the_code_and_in_the_record_in_the_re
     payload["amount"] = json!("1234567.5");
     payload["payee"]["name"] = json!("<b>ACME</b> {code}");
     let request = user.request(Method::POST, "/api/verifications").header("accept-language", "ja");
-    let opened = crate::harness::Answer::of(request.json(&json!({ "operation": "bank.pay", "payload": payload }))).await.expect("201");
+    let opened = crate::harness::Answer::of(request.json(&json!({ "operation": "bank.pay", "payload": payload })))
+        .await
+        .expect("201");
     assert_eq!(opened.json()["display"], "<b>ACME</b> {code} に 1,234,567.50 EUR を支払う");
     let record = opened.record();
     let english = "Pay 1,234,567.50 EUR to <b>ACME</b> {code}";
@@ -189,7 +193,10 @@ async fn a_new_code_takes_the_place_of_an_earlier_one() {
     user.send_code_for(&record, "email").await.expect("201");
     let second = app.code_for(&user.email);
     if first != second {
-        assert_eq!(user.try_code("email", &user.email, &record, &first).await.gist(), "400 verification_code.code_mismatch");
+        assert_eq!(
+            user.try_code("email", &user.email, &record, &first).await.gist(),
+            "400 verification_code.code_mismatch"
+        );
     }
     user.try_code("email", &user.email, &record, &second).await.expect("200");
 }

@@ -23,7 +23,8 @@ async fn of_200_redemptions_over_two_nodes_one_succeeds() {
     let bank = app.redeemer("bank-api").await;
     let there = bank.on(&second);
     let record = user.consent(payment()).await;
-    let all = (0..200).map(|number| (if number % 2 == 0 { &bank } else { &there }).redeem(&record, "bank.pay", payment(), &user));
+    let all = (0..200)
+        .map(|number| (if number % 2 == 0 { &bank } else { &there }).redeem(&record, "bank.pay", payment(), &user));
     let answers = join_all(all).await;
     assert_eq!(count(&answers, "200"), 1, "{:?}", answers.iter().map(Answer::gist).collect::<Vec<_>>());
     assert_eq!(count(&answers, "409 verification_record.already_redeemed"), 199);
@@ -38,11 +39,17 @@ async fn of_many_with_one_key_all_get_the_one_answer() {
     let there = bank.on(&second);
     let record = user.consent(payment()).await;
     let all = (0..40).map(|number| {
-        (if number % 2 == 0 { &bank } else { &there }).redeem_with(&record, "bank.pay", payment(), &user, Some("the key"))
+        (if number % 2 == 0 { &bank } else { &there }).redeem_with(
+            &record,
+            "bank.pay",
+            payment(),
+            &user,
+            Some("the key"),
+        )
     });
     let answers = join_all(all).await;
     assert_eq!(count(&answers, "200"), 40, "{:?}", answers.iter().map(Answer::gist).collect::<Vec<_>>());
-    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    assert!(answers.iter().all(|answer| answer.text == answers[0].text));
     assert_eq!(app.number("select count(*) from audit_events where type = 'operation.redeemed'").await, 1);
 }
 

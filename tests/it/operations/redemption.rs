@@ -19,7 +19,10 @@ async fn a_record_is_redeemed_once() {
     assert_eq!((&body["subject"], &body["operation"]), (&json!(user.id.0), &json!("bank.pay")));
     assert_eq!(body["methods"], json!(["password", "phone_code"]));
     assert_eq!((&body["acr"], &body["amr"]), (&json!("urn:countersign:acr:2fa"), &json!(["mfa", "pwd", "sms"])));
-    assert_eq!((&body["authTime"], &body["redeemedAt"]), (&json!("2026-11-20T12:00:00.000Z"), &json!("2026-11-20T12:00:07.000Z")));
+    assert_eq!(
+        (&body["authTime"], &body["redeemedAt"]),
+        (&json!("2026-11-20T12:00:00.000Z"), &json!("2026-11-20T12:00:07.000Z"))
+    );
     let claims = body["assertion"].as_str().unwrap().split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert_eq!(
@@ -30,7 +33,10 @@ async fn a_record_is_redeemed_once() {
             "amr": ["mfa", "pwd", "sms"], "operation": "bank.pay", "payload_digest": body["payloadDigest"],
         })
     );
-    assert_eq!(bank.redeem(&record, "bank.pay", payment(), &user).await.gist(), "409 verification_record.already_redeemed");
+    assert_eq!(
+        bank.redeem(&record, "bank.pay", payment(), &user).await.gist(),
+        "409 verification_record.already_redeemed"
+    );
     let shown = user.get(&format!("/api/verifications/{record}")).await.expect("200").json();
     assert_eq!(shown["status"], "redeemed");
     assert_eq!(app.number("select count(*) from audit_events where type = 'operation.redeemed'").await, 1);
@@ -48,7 +54,8 @@ async fn the_order_of_members_and_white_space_do_not_matter() {
          \"currency\": \"EUR\", \"amount\": \"120.50\"}}, \"operation\": \"bank.pay\" }}",
         user.id
     );
-    let request = app.http.post(app.url(&format!("/api/verifications/{record}/redeem"))).basic_auth(&bank.id, Some(&bank.secret));
+    let request =
+        app.http.post(app.url(&format!("/api/verifications/{record}/redeem"))).basic_auth(&bank.id, Some(&bank.secret));
     crate::harness::Answer::of(request.header("content-type", "application/json").body(text)).await.expect("200");
 }
 
@@ -144,7 +151,10 @@ async fn a_simple_record_is_redeemed_for_operations_that_bind_nothing() {
         assert_eq!(body["payloadDigest"], Value::Null);
     }
     bank.redeem(&record, "bank.close", Value::Null, &user).await.expect("200");
-    assert_eq!(bank.redeem(&record, "bank.view", Value::Null, &user).await.gist(), "409 verification_record.already_redeemed");
+    assert_eq!(
+        bank.redeem(&record, "bank.view", Value::Null, &user).await.gist(),
+        "409 verification_record.already_redeemed"
+    );
     user.call("DELETE", "/api/my-account/primary-phone", &record, Value::Null)
         .await
         .expect("401 verification_record.permission_denied");
@@ -195,7 +205,7 @@ async fn the_same_key_gets_the_first_answer_again_byte_for_byte_for_a_day() {
     let again = async |payload: Value| bank.redeem_with(&record, "bank.pay", payload, &user, Some("key-1")).await;
     let first = again(payment()).await.expect("200");
     app.advance(24 * 3600 - 1);
-    assert_eq!(again(payment()).await.expect("200").body, first.body);
+    assert_eq!(again(payment()).await.expect("200").text, first.text);
     let mut other = payment();
     other["amount"] = json!("1.00");
     assert_eq!(again(other).await.gist(), "422 request.idempotency_key_reused");
@@ -217,13 +227,14 @@ async fn a_refusal_that_changed_nothing_is_judged_anew_and_one_that_killed_the_r
     let user = app.user().await;
     let bank = app.redeemer("bank-api").await;
     let record = user.open("bank.pay", payment()).await.expect("201").record();
-    let redeem = async |payload: Value, key: &str| bank.redeem_with(&record, "bank.pay", payload, &user, Some(key)).await;
+    let redeem =
+        async |payload: Value, key: &str| bank.redeem_with(&record, "bank.pay", payload, &user, Some(key)).await;
     assert_eq!(redeem(payment(), "a").await.gist(), "409 verification_record.not_satisfied");
     user.add_password(&record).await.expect("201");
     user.add_code(&record, "phone").await.expect("200");
     let refused = redeem(json!({ "amount": "9" }), "b").await;
     assert_eq!(refused.gist(), "409 verification_record.payload_mismatch");
-    assert_eq!(redeem(json!({ "amount": "9" }), "b").await.body, refused.body);
+    assert_eq!(redeem(json!({ "amount": "9" }), "b").await.text, refused.text);
     assert_eq!(redeem(payment(), "a").await.gist(), "409 verification_record.revoked");
 }
 

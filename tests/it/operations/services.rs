@@ -51,9 +51,12 @@ async fn a_service_knows_only_operations_it_redeems() {
     assert!(all.contains(&"bank.pay".to_owned()) && all.contains(&"account.password.update".to_owned()), "{all:?}");
     let pay = user.get("/api/operations/bank.pay").await.expect("200").json();
     assert_eq!(pay["available"], json!([["password", "phone_code"], ["password", "email_code"]]));
-    assert_eq!(pay["requirement"], json!({
-        "methods": [["password", "phone_code"], ["password", "email_code"]], "maxAge": 300, "isSingleUse": true, "bindsPayload": true,
-    }));
+    assert_eq!(
+        pay["requirement"],
+        json!({
+            "methods": [["password", "phone_code"], ["password", "email_code"]], "maxAge": 300, "isSingleUse": true, "bindsPayload": true,
+        })
+    );
     let record = user.verify_password().await;
     let with = async |operation: &str| {
         let answer = user.call("GET", &format!("/api/operations/{operation}"), &record, Value::Null).await;
