@@ -159,3 +159,37 @@ pub async fn catch_up(app: &App) -> Result<()> {
     }
     checkpoint(app, true).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn a_number_that_only_rounds_to_the_one_that_was_chained_is_a_change() {
+        let event = |count: Value| {
+            let data = serde_json::from_value(json!({ "count": count })).unwrap();
+            audit::Stored {
+                id: "one".to_owned(),
+                at: Timestamp(0),
+                kind: "test".to_owned(),
+                user_id: None,
+                application_id: None,
+                ip: None,
+                request_id: None,
+                data: sqlx::types::Json(data),
+                seq: Some(1),
+                hash: None,
+            }
+        };
+        let content = canonical::canonical(&canonical::members(&event(json!(1_u64 << 53)), 1).into()).unwrap();
+        let hash = canonical::link(GENESIS, &content).to_vec();
+        let check = |count: Value| check(&audit::Stored { hash: Some(hash.clone()), ..event(count) }, 1, GENESIS);
+        check(json!(1_u64 << 53)).unwrap();
+        for changed in [json!((1_u64 << 53) + 1), json!(9_007_199_254_740_992.0)] {
+            check(changed).unwrap_err();
+        }
+    }
+}
