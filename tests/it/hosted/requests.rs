@@ -46,6 +46,7 @@ async fn nobody_is_sent_anywhere_before_client_and_redirect_uri_are_sure(#[case]
 #[case(&[("prompt", Some("none login"))], "invalid_request")]
 #[case(&[("prompt", Some("none"))], "login_required")]
 #[case(&[("max_age", Some("soon"))], "invalid_request")]
+#[case(&[("send", Some("pigeon"))], "invalid_request")]
 #[tokio::test]
 async fn other_faults_are_told_to_the_client_with_its_state_and_our_issuer(
     #[case] more: More<'_>,
