@@ -43,7 +43,15 @@ pub struct Pair {
 
 impl Pair {
     pub fn new(name: impl Into<String>, status: u16, requests: [Vec<u8>; 2]) -> Self {
-        Self { name: name.into(), requests, status, leaves: Leaves::Nothing, is_different: false, pause: Duration::ZERO, first: Vec::new() }
+        Self {
+            name: name.into(),
+            requests,
+            status,
+            leaves: Leaves::Nothing,
+            is_different: false,
+            pause: Duration::ZERO,
+            first: Vec::new(),
+        }
     }
 }
 

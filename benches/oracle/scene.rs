@@ -133,7 +133,12 @@ impl Scene {
         }
         session.execute("delete from sends", ()).await.unwrap();
         if what == Leaves::SignIns {
-            for sql in ["delete from sign_in_codes", "delete from code_failures", "delete from code_guards", "delete from rates"] {
+            for sql in [
+                "delete from sign_in_codes",
+                "delete from code_failures",
+                "delete from code_guards",
+                "delete from rates",
+            ] {
                 session.execute(sql, ()).await.unwrap();
             }
         }

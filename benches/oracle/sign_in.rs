@@ -43,12 +43,17 @@ pub async fn all(scene: &Scene) -> Vec<Pair> {
         pause: DELIVERED,
         ..Pair::new(format!("sign-in: {name}"), status, requests)
     };
-    let before = |name: &str, first: [Vec<u8>; 2], requests| Pair { first: first.to_vec(), ..pair(name, 403, requests) };
+    let before =
+        |name: &str, first: [Vec<u8>; 2], requests| Pair { first: first.to_vec(), ..pair(name, 403, requests) };
     vec![
         pair("start, known address, unknown one", 200, [start("email", known), start("email", unknown)]),
         pair("start, known phone, unknown one, sign-up closed", 200, [start("sms", phone), start("sms", other)]),
         pair("challenge, known phone, unknown one, sign-up closed", 200, [challenge(phone), challenge(other)]),
-        pair("code that was never sent, known address, unknown one", 403, [guess("email", known), guess("email", unknown)]),
+        pair(
+            "code that was never sent, known address, unknown one",
+            403,
+            [guess("email", known), guess("email", unknown)],
+        ),
         before(
             "wrong code, known address, unknown one",
             [start("email", known), start("email", unknown)],

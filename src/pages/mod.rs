@@ -87,10 +87,10 @@ impl Frame {
     fn policy(&self) -> String {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let (style, script) = (hash(&self.style), hash(self.script));
-        let targets: String = self.form_targets.iter().map(|target| format!(" {target}")).collect();
+        let targets = [&["'self'".to_owned()], self.form_targets.as_slice()].concat().join(" ");
         let calls = if self.calls_us { " connect-src 'self';" } else { "" };
         format!(
-            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{targets}; \
+            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action {targets}; \
              frame-ancestors 'none'; base-uri 'none'"
         )
     }

@@ -23,8 +23,10 @@ const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/run");
 )]
 async fn plays(scenario: &'static str) -> TestApp {
     let app = TestApp::start().await;
-    let settings =
-        ClientSettings { cors_allowed_origins: vec!["https://www.example.com".to_owned()], ..ClientSettings::default() };
+    let settings = ClientSettings {
+        cors_allowed_origins: vec!["https://www.example.com".to_owned()],
+        ..ClientSettings::default()
+    };
     let client = Client::of(&app, "SPA", settings).await;
     let environment =
         [("COUNTERSIGN_URL", app.running.url()), ("COUNTERSIGN_CLIENT_ID", client.application.id.to_string())];

@@ -52,8 +52,7 @@ pub async fn must_be_long(
     let tries = i64::from(app.config.sign_in.of(address.connection).tries);
     let connection = address.connection.name();
     let subject = subject(connection, &address.key);
-    let asked =
-        Asked { subject: &subject, connection, identifier: &address.key, tries, since: now.minus(WINDOW), now };
+    let asked = Asked { subject: &subject, connection, identifier: &address.key, tries, since: now.minus(WINDOW), now };
     let standing = rows::standing(session, asked).await?;
     Ok(standing.at_stake + (tries - carried) > most(tries)
         || standing.guarded_until > now

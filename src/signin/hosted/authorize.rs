@@ -11,8 +11,7 @@ use actix_web::{
 use super::{
     back::{self, Source},
     flow::{Browser, Flow},
-    forms,
-    judging,
+    forms, judging,
     request::{Asked, Fault, Prompt},
     ticket,
 };

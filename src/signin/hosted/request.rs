@@ -7,6 +7,7 @@ use crate::{domain::application::Connection, error::Error, signin::redirecting::
 /// A request that can be answered. What is stored of it while the person signs in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Asked {
     /// Which of our issuers was asked: its place in `app.urls.issuers`.
     pub issuer: usize,

@@ -142,7 +142,8 @@ impl Typed {
         Self {
             connection,
             value: known.or(hinted).unwrap_or_default(),
-            region: countries::first(&app.config.sms.allowed_calling_codes, forms::accepted(request), locale).to_owned(),
+            region: countries::first(&app.config.sms.allowed_calling_codes, forms::accepted(request), locale)
+                .to_owned(),
             is_sign_up: is_sign_up && app.config.sign_in.of(connection).sign_up,
         }
     }

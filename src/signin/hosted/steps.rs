@@ -160,7 +160,13 @@ async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Addre
         Err(Error::Refused(refusal)) => return Ok(Err(*refusal)),
         Err(error) => return Err(error),
     };
-    let to = SentTo { connection: address.connection, address: address.spelling.clone(), at: app.now(), is_link, digits: sent.digits };
+    let to = SentTo {
+        connection: address.connection,
+        address: address.spelling.clone(),
+        at: app.now(),
+        is_link,
+        digits: sent.digits,
+    };
     flow.change(app, Some(&sent.id), |state| state.sent = Some(to)).await?;
     Ok(Ok(()))
 }

@@ -104,7 +104,13 @@ fn is_open(app: &App, application: &Application, connection: Connection) -> bool
 
 impl Asking {
     /// A request to send to that address, with what most of them have.
-    fn ask<'a>(&'a self, address: &'a Address, holder: Holder<'a>, carries: Carries, languages: &'a Languages) -> Ask<'a> {
+    fn ask<'a>(
+        &'a self,
+        address: &'a Address,
+        holder: Holder<'a>,
+        carries: Carries,
+        languages: &'a Languages,
+    ) -> Ask<'a> {
         Ask {
             application: &self.application,
             address,

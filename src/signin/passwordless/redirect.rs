@@ -18,8 +18,7 @@ use crate::{
     domain::{application::Connection, id::ApplicationId, user::User},
     error::{Error, Result},
     pages::{
-        Frame, Page,
-        form_target,
+        Frame, Page, form_target,
         views::{Confirm, Notice},
         words::fill,
     },

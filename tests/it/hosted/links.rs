@@ -115,7 +115,8 @@ async fn of_many_who_press_and_type_at_once_one_gets_in() {
         surfer.give_email(TO).await;
         let (_, secret) = link(&app).await;
         let code = code_of(&messages_to(&app, TO, 1).await[0]);
-        let cookie = surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let cookie =
+            surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let typed = surfer.form(&[("code", &code)]);
         let all = (0..20).map(|at| {

@@ -125,8 +125,7 @@ async fn what_an_application_may_do_is_set_kept_and_set_back() {
     let after = change(json!({ "connections": ["email", "sms"] })).await;
     assert_eq!((&after["connections"], &after["grantTypes"]), (&json!(["email", "sms"]), &set["grantTypes"]));
     // Null is the default again.
-    let none =
-        json!({ "connections": null, "corsAllowedOrigins": null, "trustForwardedFor": null, "requireProofOfPossession": null, "grantTypes": null });
+    let none = json!({ "connections": null, "corsAllowedOrigins": null, "trustForwardedFor": null, "requireProofOfPossession": null, "grantTypes": null });
     let after = change(none).await;
     assert_eq!((&after["trustForwardedFor"], &after["corsAllowedOrigins"]), (&json!(false), &json!([])));
     assert_eq!(after["grantTypes"].as_array().unwrap().len(), 3);

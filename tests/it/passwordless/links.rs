@@ -157,7 +157,9 @@ async fn the_button_leads_to_apps_as_well_and_where_the_application_says() {
     });
     let made = app.manager().await.post("/api/applications", body).await.expect("200").json();
     let shop = Shop { app: &app, id: made["id"].as_str().unwrap().to_owned(), secret: None };
-    for (number, (place, policy)) in places.into_iter().zip(["com.example.shop:", "https://shop.example.com"]).enumerate() {
+    for (number, (place, policy)) in
+        places.into_iter().zip(["com.example.shop:", "https://shop.example.com"]).enumerate()
+    {
         let to = format!("n{number}@example.com");
         let start = json!({ "connection": "email", "email": to, "authParams": { "redirect_uri": place } });
         shop.post("/passwordless/start", start).await.expect("200");
@@ -167,13 +169,17 @@ async fn the_button_leads_to_apps_as_well_and_where_the_application_says() {
         assert!(page.header("content-security-policy").unwrap().contains(&wanted), "{page:?}");
         let answer = Answer::of(press(&app, &path)).await;
         assert!(target(&answer).as_str().starts_with(place), "{answer:?}");
-        assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), (Some("no-store"), Some("no-referrer")));
+        assert_eq!(
+            (answer.header("cache-control"), answer.header("referrer-policy")),
+            (Some("no-store"), Some("no-referrer"))
+        );
     }
     // One that was taken from the application meanwhile is no place to go to, by a link that was mailed before.
     let start = json!({ "connection": "email", "email": "late@example.com", "authParams": { "redirect_uri": BACK } });
     shop.post("/passwordless/start", start).await.expect("200");
     let path = link(&app, "late@example.com", 1).await;
-    let change = json!({ "oidcClientMetadata": { "redirectUris": ["com.example.shop:/back"], "postLogoutRedirectUris": [] } });
+    let change =
+        json!({ "oidcClientMetadata": { "redirectUris": ["com.example.shop:/back"], "postLogoutRedirectUris": [] } });
     app.manager().await.patch(&format!("/api/applications/{}", shop.id), change).await.expect("200");
     assert_eq!(Answer::of(press(&app, &path)).await.status, 410);
 }
