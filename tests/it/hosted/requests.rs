@@ -4,7 +4,7 @@ use countersign::domain::application::{ClientSettings, Connection, GrantType};
 use rstest::rstest;
 
 use super::client::{CALLBACK, Client, Surfer};
-use crate::harness::TestApp;
+use crate::harness::{Answer, TestApp};
 
 type More<'a> = &'a [(&'a str, Option<&'a str>)];
 
@@ -164,7 +164,10 @@ async fn pages_are_kept_by_nobody_framed_by_nobody_and_run_nothing_of_others() {
     assert_eq!(shown.header("cache-control"), Some("no-store"));
     assert_eq!(shown.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(shown.header("x-frame-options"), Some("DENY"));
-    assert_eq!(shown.header("access-control-allow-origin"), None);
+    for path in [client.authorize(&[]), "/sign-in".to_owned()] {
+        let asked = Answer::of(app.http.get(app.url(&path)).header("origin", "https://evil.example.com")).await;
+        assert_eq!(asked.header("access-control-allow-origin"), None, "{path}");
+    }
 }
 
 #[tokio::test]
