@@ -5,8 +5,10 @@
 
 mod authorize;
 pub mod back;
-mod flow;
+pub mod flow;
 pub mod forms;
+pub mod judging;
+mod parameters;
 pub mod request;
 mod show;
 mod steps;

@@ -182,6 +182,7 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
         "account.session.end",
         "session.ended",
         "sign_in.locked",
+        "sign_in.guarded",
         "sign_in.ticket_issued",
         "tokens.issued",
         "tokens.reused",
