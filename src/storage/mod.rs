@@ -7,6 +7,7 @@ pub mod audit;
 pub mod audit_chain;
 pub mod authorization_codes;
 pub mod chores;
+mod connections;
 mod db;
 pub mod directory;
 pub mod guesses;
