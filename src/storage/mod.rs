@@ -8,6 +8,7 @@ pub mod audit_chain;
 pub mod authorization_codes;
 pub mod chores;
 pub mod code_failures;
+mod connections;
 mod db;
 pub mod directory;
 pub mod guesses;
