@@ -10,6 +10,7 @@ RECORD = "Verification-Id"
 # Where requests are refused for what no schema says: rules between members, and what only a parser of URIs knows.
 BEYOND_SCHEMAS = (
     "search",  # goes alone
+    "payload",  # numbers and depth that every reader agrees on
     "isManagement",  # for first-party machines only
     "profileFields",  # each name once
     "passwordPolicy.length",  # min is not above max

@@ -70,7 +70,6 @@ async fn signing_keys_change_under_load_on_two_nodes_without_one_refused_token()
     .await;
     let second = app.second_node().await;
     let users = [app.user().await, app.user().await];
-    leave_consent(&app, &users[0]).await;
     let stop = AtomicBool::new(false);
     let changes = async {
         for round in 0..6 {
@@ -233,6 +232,7 @@ async fn the_master_key_changes_under_load_on_two_nodes_and_nothing_is_lost() {
     let waiting = crate::outbox::leave_waiting(&app, 30).await;
     crate::hooks::register(&app, "https://example.com/", &["User.Deleted"]).await;
     let users = [app.user().await, app.user().await];
+    leave_consent(&app, &users[0]).await;
     let stop = AtomicBool::new(false);
     let next = Sealer::new(&master(2), &[master(1)]).unwrap();
     let changes = async {
