@@ -7,12 +7,12 @@ mod redirect;
 mod start;
 mod verify;
 
+use crate::web::service::ServiceConfig;
 use actix_web::{
     HttpRequest,
     http::header::{self, HeaderMap},
     web::{get, post},
 };
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::body::Members;
 use super::{
