@@ -27,7 +27,7 @@ use crate::{
         sealer::Sealer,
         signing::KeyRing,
     },
-    domain::{id::Random, settings::Settings, time::Timestamp},
+    domain::{id::Random, policy::Policies, settings::Settings, time::Timestamp},
     error::Result,
     storage::{self, Db},
     texts::Templates,
@@ -67,6 +67,8 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// What messages say.
     pub templates: Templates,
+    /// What operations demand.
+    pub policies: Policies,
 }
 
 /// Everything a request or a job may need: the [`Parts`], and what changes while the process runs.
@@ -101,6 +103,8 @@ pub struct Urls {
     pub issuers: [String; 2],
     /// Audience of tokens for the account and verification API.
     pub account_audience: String,
+    /// Audience of relying services' own tokens.
+    pub redeemer_audience: String,
     /// Audiences of tokens for the management API.
     pub management_audiences: [String; 2],
 }
@@ -113,6 +117,7 @@ impl Urls {
         Self {
             issuers: [format!("{root}/"), format!("{root}/oidc")],
             account_audience: format!("{root}/api/my-account"),
+            redeemer_audience: format!("{root}/api/verifications"),
             management_audiences: [format!("{root}/api"), "https://default.logto.app/api".to_owned()],
             root,
         }

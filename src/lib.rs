@@ -38,6 +38,8 @@ pub mod operations;
 
 pub mod signin;
 
+pub mod relying;
+
 pub mod management;
 
 pub mod jobs;

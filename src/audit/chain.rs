@@ -15,7 +15,8 @@ use crate::{
     crypto::signing::SigningAlgorithm,
     error::Result,
     storage::{
-        Session, audit,
+        Session,
+        audit::{self, Link},
         audit_chain::{self, Checkpoint, Head},
     },
 };
@@ -45,7 +46,7 @@ pub async fn extend(app: &App) -> Result<Extended> {
         seq += 1;
         let content = canonical::canonical(&canonical::members(event, seq).into()).map_err(anyhow::Error::from)?;
         hash = canonical::link(&hex(&hash), &content).to_vec();
-        links.push((event.id.as_str(), seq, hash.clone()));
+        links.push(Link { id: &event.id, seq, hash: hash.clone() });
     }
     if links.is_empty() {
         return Ok(Extended::By(0));
@@ -54,10 +55,8 @@ pub async fn extend(app: &App) -> Result<Extended> {
     if !audit_chain::advance(&mut session, &head, seq, &hash).await? {
         return Ok(Extended::Raced);
     }
-    for (id, seq, hash) in &links {
-        if !audit::set_chained(&mut session, id, *seq, hash).await? {
-            return Err(anyhow!("the audit event {id} got a place from somebody who did not move the head").into());
-        }
+    if audit::set_chained(&mut session, &links).await? != links.len() as u64 {
+        return Err(anyhow!("an audit event got a place from somebody who did not move the head").into());
     }
     session.commit().await?;
     Ok(Extended::By(links.len()))

@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+pub mod operations;
 pub mod pages;
 mod retention;
 mod server;
@@ -67,6 +68,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Issuers whose access tokens are welcome beside our own.
     pub trusted_issuers: Vec<trusted_issuers::TrustedIssuer>,
+    /// What operations demand.
+    pub operations: Vec<operations::OperationConfig>,
 }
 
 /// Every key with its meaning and default, commented out: a file to start from.
@@ -119,6 +122,7 @@ impl Config {
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
+        problems.extend(operations::policies(&self.operations).err().unwrap_or_default());
         problems
     }
 

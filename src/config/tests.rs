@@ -134,6 +134,7 @@ fn the_example_has_every_key_and_no_other() {
     assert_eq!(keys("retention"), fields::<RetentionConfig>());
     assert_eq!(keys("log"), fields::<LogConfig>());
     assert_eq!(keys("trusted_issuers"), fields::<trusted_issuers::TrustedIssuer>());
+    assert_eq!(keys("operations"), fields::<operations::OperationConfig>());
 }
 
 /// The keys a section takes, as its refusal of an unknown one lists them.

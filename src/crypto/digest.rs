@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::crypto::master_key::MasterKey;
 use crate::domain::id::{RecordId, RecordKey};
+use crate::domain::method::Method;
 use crate::domain::payload::Payload;
 use crate::error::Result;
 
@@ -45,6 +46,12 @@ pub fn base64url(bytes: &[u8]) -> String {
 #[must_use]
 pub fn record_key(id: &RecordId) -> RecordKey {
     RecordKey(digest(id.expose().as_bytes()))
+}
+
+/// Where the part of an opened record is stored that proves `method`.
+#[must_use]
+pub fn part_key(whole: &RecordKey, method: Method) -> RecordKey {
+    RecordKey(digest(&[whole.0.as_slice(), b"|", method.name().as_bytes()].concat()))
 }
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.

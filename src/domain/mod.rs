@@ -15,6 +15,7 @@ pub mod method;
 pub mod password;
 pub mod password_policy;
 pub mod payload;
+pub mod policy;
 pub mod refusal;
 pub mod requirement;
 pub mod settings;

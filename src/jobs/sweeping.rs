@@ -31,6 +31,7 @@ type Hours = fn(&RetentionConfig) -> u32;
 /// What is swept, and how long it is kept.
 const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::RECORDS, |retention| retention.records_hours),
+    (sweeping::IDEMPOTENT_ANSWERS, |_| 0),
     (sweeping::GUESSES, |retention| retention.guesses_hours),
     (sweeping::SENDS, |retention| retention.sends_hours),
     (sweeping::SEND_GUARDS, |retention| retention.sends_hours),
@@ -39,6 +40,8 @@ const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::GIVEN_UP, |retention| retention.messages_hours),
     (sweeping::SUBJECT_TOKENS, |retention| retention.subject_tokens_hours),
     (sweeping::SIGN_IN_CODES, |retention| retention.sign_in_hours),
+    (sweeping::CODE_FAILURES, |retention| retention.guesses_hours),
+    (sweeping::CODE_GUARDS, |_| 0),
     (sweeping::SIGN_IN_FLOWS, |retention| retention.sign_in_hours),
     (sweeping::AUTHORIZATION_CODES, |retention| retention.sign_in_hours),
     (sweeping::REFRESH_TOKENS, |retention| retention.sign_in_hours),

@@ -72,6 +72,7 @@ fn challenge(refusal: &Refusal) -> Option<String> {
     Some(match refusal.code {
         // RFC 6750, 3.1: no error code when no credentials were sent.
         Code::AuthorizationHeaderMissing | Code::AuthorizationTokenType => r#"Bearer realm="countersign""#.to_owned(),
+        Code::ClientUnknown => r#"Basic realm="countersign""#.to_owned(),
         Code::VerificationRequired => {
             let member = |name| refusal.data.as_ref().and_then(|data| data.get(name));
             let acr_values = member("acrValues").and_then(Value::as_str).unwrap_or("urn:countersign:acr:1fa");
