@@ -1,6 +1,8 @@
 //! Fills in what the user is told of a payload. What is shown is what is signed: anything that could not be shown as it is, is a
 //! problem, never a blank, a guess or a rounded number.
 
+use std::fmt::Write;
+
 use iso_currency::Currency;
 use serde_json::Value;
 
@@ -129,8 +131,7 @@ fn money(amount: &Value, currency: &Value, separators: Separators) -> Result<(St
     }
     let mut shown = format!("{sign}{}", grouped(whole, separators.group));
     if decimals > 0 {
-        shown.push_str(separators.decimal);
-        shown.push_str(&format!("{fraction:0<decimals$}"));
+        let _ = write!(shown, "{}{fraction:0<decimals$}", separators.decimal);
     }
     Ok((shown, currency.code()))
 }
