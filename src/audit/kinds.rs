@@ -166,6 +166,11 @@ pub const ALL: &[Kind] = &[
         &["grant"],
         "An authorization code or refresh token was shown that had been used before; its session ended.",
     ),
+    owner(
+        "token.stepped_up",
+        &["operation", "record", "methods", "acr"],
+        "A user's access token was exchanged for one that says what they have just proved.",
+    ),
     other("token.issued", &["scope"], "An application got a token of its own, with its credentials."),
     other("session.started", &["by"], "A session began without a subject token, on the command line."),
     other("application.created", &["id", "type", "isThirdParty", "isManagement"], "An application was registered."),

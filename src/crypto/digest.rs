@@ -48,6 +48,12 @@ pub fn record_key(id: &RecordId) -> RecordKey {
     RecordKey(digest(id.expose().as_bytes()))
 }
 
+/// The key in its wire form of [`base64url`]; `None` when it is none.
+#[must_use]
+pub fn record_key_of(text: &str) -> Option<RecordKey> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(RecordKey)
+}
+
 /// Where the part of an opened record is stored that proves `method`.
 #[must_use]
 pub fn part_key(whole: &RecordKey, method: Method) -> RecordKey {

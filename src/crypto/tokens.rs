@@ -46,6 +46,9 @@ pub struct Claims {
     /// The sign-in session behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
+    /// The verification record behind a step-up token: Base64url of the SHA-256 of its id. The record permits, not the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<String>,
     /// When the user last proved who they are. Never renewed by a refresh (contract P13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,

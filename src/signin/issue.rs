@@ -9,14 +9,15 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     crypto::{
-        digest::digest,
+        digest::{base64url, digest},
         signing::SigningAlgorithm,
         tokens::{self, Claims, Confirmation, OneOrMany},
     },
     domain::{
         application::GrantType,
-        id::{ApplicationId, SessionId, UserId, random_text},
+        id::{ApplicationId, RecordKey, SessionId, UserId, random_text},
         method::Method,
+        policy::{self, Acr, Met},
         time::Timestamp,
         user::User,
     },
@@ -297,6 +298,50 @@ pub fn application_token(
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), cnf: confirmation(jkt), ..claims })
 }
 
+/// What a record proves, for a step-up token.
+pub struct SteppedUp<'a> {
+    /// The record.
+    pub record: RecordKey,
+    /// When the record dies, and the token with it.
+    pub expires_at: Timestamp,
+    /// What was proved.
+    pub met: &'a Met,
+    /// The claims of the user's token that is stepped up.
+    pub base: &'a Claims,
+    /// Separated by spaces.
+    pub scope: &'a str,
+    /// Another API the token is for, beside ours.
+    pub audience: Option<&'a str>,
+}
+
+/// Issues a step-up token (RFC 9470): the user's session as it is, with what was just proved. Nothing renews it.
+pub fn step_up_token(app: &App, stepped: &SteppedUp<'_>) -> Result<String> {
+    let SteppedUp { base, met, .. } = stepped;
+    let own = app.urls.account_audience.clone();
+    let aud = match stepped.audience {
+        Some(audience) if audience != own => OneOrMany::Many(vec![audience.to_owned(), own]),
+        _ => OneOrMany::One(own),
+    };
+    let now = app.now();
+    let application = ApplicationId(base.client_id.clone());
+    let claims = claims(app, &base.sub, &application, stepped.scope, &base.iss, now);
+    let methods = &met.methods;
+    tokens::sign(
+        &app.keys,
+        &Claims {
+            aud,
+            exp: now.plus(LIFE).min(stepped.expires_at).seconds(),
+            sid: base.sid.clone(),
+            verification: Some(base64url(&stepped.record.0)),
+            auth_time: Some(met.auth_time.seconds()),
+            acr: Some(Acr::of(methods).urn().to_owned()),
+            amr: Some(policy::amr(methods)),
+            cnf: base.cnf.clone(),
+            ..claims
+        },
+    )
+}
+
 fn confirmation(jkt: Option<&str>) -> Option<Confirmation> {
     jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() })
 }
@@ -321,6 +366,7 @@ fn claims(app: &App, sub: &str, application: &ApplicationId, scope: &str, issuer
         exp: now.plus(LIFE).seconds(),
         jti: random_text(&*app.random, 26),
         sid: None,
+        verification: None,
         auth_time: None,
         acr: None,
         amr: None,

@@ -66,10 +66,11 @@ impl<O: Operation> FromRequest for Gate<O> {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let gate = Caller::from_request(request, payload).into_inner().map(|caller| Self {
-            caller,
-            key: presented(request),
-            operation: PhantomData,
+        let gate = Caller::from_request(request, payload).into_inner().map(|caller| {
+            // What the request shows counts, be it wrong; else what its step-up token carries.
+            let shows = HEADERS.iter().any(|name| request.headers().contains_key(*name));
+            let key = if shows { presented(request) } else { caller.carried };
+            Self { caller, key, operation: PhantomData }
         });
         ready(gate)
     }

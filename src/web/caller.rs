@@ -16,11 +16,12 @@ use crate::{
     app::App,
     clock::LEEWAY,
     crypto::{
+        digest::record_key_of,
         issuers::ExternalIdentity,
         tokens::{self, Claims, Expectations, TokenProblem},
     },
     domain::{
-        id::{ApplicationId, SessionId},
+        id::{ApplicationId, RecordKey, SessionId},
         refusal::Code,
         settings::Settings,
         user::User,
@@ -50,6 +51,8 @@ pub struct Signed {
     pub session: Option<SessionId>,
     /// The key the token is bound to, which the caller has proved to hold (RFC 9449).
     pub jkt: Option<String>,
+    /// The record a step-up token carries.
+    pub carried: Option<RecordKey>,
     /// The settings that hold for this request.
     pub settings: Arc<Settings>,
     /// Where the request comes from.
@@ -143,6 +146,7 @@ pub async fn identify(app: &App, request: &HttpRequest) -> Result<Caller> {
         application: found.application,
         session: found.session,
         jkt: found.jkt,
+        carried: found.carried,
         settings,
         client: Client::of(request),
     })))
@@ -226,6 +230,14 @@ pub async fn own_claims(app: &App, token: &str, audiences: &[String]) -> Result<
     judged(app, || tokens::verify(&app.keys, token, &expected)).await
 }
 
+/// The claims of a user's token of ours that somebody hands in, whose user and session stand. Whether they hold the key it may be bound
+/// to is for the caller to judge.
+pub async fn standing_claims(app: &App, token: &str) -> Result<Arc<Claims>> {
+    let claims = own_claims(app, token, std::slice::from_ref(&app.urls.account_audience)).await?;
+    by_own_token(app, &claims, ApplicationId(claims.client_id.clone())).await?;
+    Ok(claims)
+}
+
 /// The user a token of ours speaks for, and what it says: for what needs no account centre.
 pub async fn holder(app: &App, request: &HttpRequest) -> Result<(User, Arc<Claims>)> {
     let claims = shown_claims(app, request, std::slice::from_ref(&app.urls.account_audience)).await?;
@@ -254,6 +266,7 @@ struct Found {
     application: Option<ApplicationId>,
     session: Option<SessionId>,
     jkt: Option<String>,
+    carried: Option<RecordKey>,
 }
 
 async fn by_own_token(app: &App, claims: &Claims, application: ApplicationId) -> Result<Found> {
@@ -262,12 +275,14 @@ async fn by_own_token(app: &App, claims: &Claims, application: ApplicationId) ->
     let asked = Asked { user, session: session.clone(), application: application.clone() };
     let row = app.callers.find(&app.db, asked).await?.ok_or(Code::Unauthorized)?;
     let scopes = claims.scopes().map(str::to_owned).collect();
-    Ok(Found { row, scopes, application: Some(application), session, jkt: claims.jkt().map(str::to_owned) })
+    let (jkt, carried) = (claims.jkt().map(str::to_owned), claims.verification.as_deref().and_then(record_key_of));
+    Ok(Found { row, scopes, application: Some(application), session, jkt, carried })
 }
 
 async fn by_external_token(app: &App, identity: ExternalIdentity) -> Result<Found> {
     let mut db = app.db.read().await?;
     let row = users::find_caller_by_external_id(&mut db, &identity.external_id()).await?;
     let row = row.ok_or(Code::Unauthorized)?;
-    Ok(Found { row, scopes: identity.scopes, application: None, session: None, jkt: identity.jkt })
+    let (scopes, jkt) = (identity.scopes, identity.jkt);
+    Ok(Found { row, scopes, application: None, session: None, jkt, carried: None })
 }

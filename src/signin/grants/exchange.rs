@@ -24,7 +24,10 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
         return Err(OauthError::new("unauthorized_client", "this application may not exchange tokens"));
     }
     if asked.subject_token_type.as_deref() != Some(IMPERSONATION) {
-        return Err(OauthError::new("invalid_request", format!("`subject_token_type` must be {IMPERSONATION}")));
+        return Err(OauthError::new(
+            "invalid_request",
+            format!("`subject_token_type` must be {IMPERSONATION} or {ACCESS_TOKEN}"),
+        ));
     }
     if asked.target().is_some_and(|target| target != app.urls.account_audience) {
         let description = format!("leave `resource` out, or ask for {}", app.urls.account_audience);

@@ -6,6 +6,7 @@ mod exchange;
 pub mod otp;
 mod refresh;
 mod standing;
+mod step_up;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,8 @@ pub struct Granting<'a> {
 /// Issues what the request asks for.
 pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<TokenAnswer, OauthError> {
     if asked.grant_type == TOKEN_EXCHANGE {
-        return exchange::grant(asked, granting).await;
+        let is_step_up = asked.subject_token_type.as_deref() == Some(step_up::ACCESS_TOKEN);
+        return if is_step_up { step_up::grant(asked, granting).await } else { exchange::grant(asked, granting).await };
     }
     let unsupported =
         || OauthError::new("unsupported_grant_type", "the grant types are listed in the discovery document");
@@ -123,14 +125,18 @@ pub struct TokenRequest {
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub refresh_token: Option<SecretString>,
-    /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`.
+    /// For token exchange: the `subjectToken` of `POST /api/subject-tokens`, or the user's access token, to be stepped up.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub subject_token: Option<SecretString>,
-    /// For token exchange: `urn:logto:token-type:impersonation_token`.
+    /// For token exchange: `urn:logto:token-type:impersonation_token`, or `urn:ietf:params:oauth:token-type:access_token`.
     #[serde(default, deserialize_with = "fields::not_null")]
     #[schema(nullable = false)]
     pub subject_token_type: Option<String>,
+    /// For an access token that is stepped up: the id of a verified record of the user's.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub verification_id: Option<SecretString>,
 }
 
 impl TokenRequest {

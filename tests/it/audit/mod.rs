@@ -178,6 +178,7 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
     let seen: BTreeSet<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     let not_here = [
         "account.phone.delete",
+        "token.stepped_up",
         // See tests/it/{passwordless,oauth,hosted,sessions}.
         "account.session.end",
         "session.ended",
