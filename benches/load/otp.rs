@@ -130,6 +130,7 @@ async fn sign_in(app: Arc<App>, own: Vec<Sent>) {
             issuer,
             nonce: None,
             jkt: None,
+            record: None,
         };
         issue::refresh_token(&app, &mut session, &granted).await.unwrap();
         session.commit().await.unwrap();

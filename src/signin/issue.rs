@@ -99,6 +99,8 @@ pub struct Granted<'a> {
     pub nonce: Option<&'a str>,
     /// The key whose holder alone may use the tokens (RFC 9449).
     pub jkt: Option<&'a str>,
+    /// The verification record of a sign-in that was a step-up.
+    pub record: Option<RecordKey>,
 }
 
 impl Granted<'_> {
@@ -131,6 +133,7 @@ pub fn access_token(app: &App, granted: &Granted<'_>) -> Result<String> {
         &Claims {
             aud,
             sid: Some(granted.session.0.clone()),
+            verification: granted.record.map(|record| base64url(&record.0)),
             auth_time: granted.proof.map(|proof| proof.auth_time.seconds()),
             acr: granted.proof.map(|_| ONE_FACTOR.to_owned()),
             amr: granted.proof.map(amr),

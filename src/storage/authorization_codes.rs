@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::domain::{
-    id::{ApplicationId, SessionId, UserId},
+    id::{ApplicationId, RecordKey, SessionId, UserId},
     time::Timestamp,
 };
 
@@ -29,6 +29,8 @@ pub struct AuthorizationCode {
     pub is_from_link: bool,
     /// The thumbprint of the key that must be shown (RFC 9449 10).
     pub dpop_jkt: Option<String>,
+    /// The verification record the access token is to carry.
+    pub record_hash: Option<RecordKey>,
 }
 
 /// Adds a code.
@@ -40,10 +42,10 @@ pub async fn add(
     expires_at: Timestamp,
 ) -> sqlx::Result<()> {
     let sql = "insert into authorization_codes (code_hash, application_id, session_id, user_id, redirect_uri, scope, audience, nonce,
-                 code_challenge, is_from_link, dpop_jkt, created_at, expires_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                 code_challenge, is_from_link, dpop_jkt, record_hash, created_at, expires_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let AuthorizationCode { application_id, session_id, user_id, redirect_uri, scope, audience, .. } = code;
-    let AuthorizationCode { nonce, code_challenge, is_from_link, dpop_jkt, .. } = code;
+    let AuthorizationCode { nonce, code_challenge, is_from_link, dpop_jkt, record_hash, .. } = code;
     let params = (
         hash,
         application_id,
@@ -56,6 +58,7 @@ pub async fn add(
         code_challenge,
         *is_from_link,
         dpop_jkt,
+        record_hash,
         now,
         expires_at,
     );
@@ -65,7 +68,7 @@ pub async fn add(
 /// The code of that digest, be it used or too old: what it says never changes.
 pub async fn find(session: &mut Session, hash: &[u8]) -> sqlx::Result<Option<AuthorizationCode>> {
     let sql = "select application_id, session_id, user_id, redirect_uri, scope, audience, nonce, code_challenge, is_from_link,
-                 dpop_jkt
+                 dpop_jkt, record_hash
                from authorization_codes where code_hash = $1";
     session.fetch_optional(sql, (hash,)).await
 }

@@ -14,7 +14,7 @@ use crate::harness::{TestApp, User};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
 /// Generates and compiles the clients, once.
-fn prepare() {
+pub fn prepare() {
     static DONE: OnceLock<()> = OnceLock::new();
     DONE.get_or_init(|| run("prepare", &[], &[]));
 }

@@ -48,6 +48,7 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
         issuer: granting.issuer,
         nonce: code.nonce.as_deref(),
         jkt: granting.jkt,
+        record: code.record_hash,
     };
     let refresh_token = issue::refresh_token(app, &mut session, &granted).await?;
     standing::note(granting, &mut session, &granted, grant).await?;

@@ -145,8 +145,18 @@ pub async fn admit(
         user_agent,
     };
     let sid = entering::open(app, &mut session, entry).await?;
-    let granted =
-        Granted { application, user, session: &sid, proof: Some(&proof), scope, audience, issuer, nonce: None, jkt };
+    let granted = Granted {
+        application,
+        user,
+        session: &sid,
+        proof: Some(&proof),
+        scope,
+        audience,
+        issuer,
+        nonce: None,
+        jkt,
+        record: None,
+    };
     let refresh_token = issue::refresh_token(app, &mut session, &granted).await?;
     standing::note(granting, &mut session, &granted, GrantType::PasswordlessOtp.name()).await?;
     session.commit().await?;

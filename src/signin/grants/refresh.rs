@@ -64,6 +64,8 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
         issuer: granting.issuer,
         nonce: None,
         jkt: granting.jkt,
+        // A step-up is never renewed.
+        record: None,
     };
     standing::note(granting, &mut session, &granted, grant).await?;
     session.commit().await?;

@@ -11,7 +11,8 @@ use crate::{
     app::App,
     crypto::digest::digest,
     domain::{
-        id::{SessionId, UserId},
+        id::{RecordKey, SessionId, UserId},
+        method::{Method, Purpose},
         refusal::Code,
     },
     error::Result,
@@ -20,10 +21,12 @@ use crate::{
         entering::{self, Entry},
         redirecting,
     },
+    stepup::records::{Fresh, LIFE},
     storage::{
         Session,
         applications::Application,
         authorization_codes::AuthorizationCode,
+        records::{self, Holder, NewRecord},
         sessions::{self, Proof, Stored},
         users,
     },
@@ -121,6 +124,7 @@ pub async fn admit(
             entering::open(app, session, entry).await?
         }
     };
+    let record_hash = if asked.steps_up { prove(app, session, user, asked, proof).await? } else { None };
     let granted = AuthorizationCode {
         application_id: application.id.clone(),
         session_id: id,
@@ -132,9 +136,38 @@ pub async fn admit(
         code_challenge: asked.code_challenge.clone(),
         is_from_link: asked.is_from_link,
         dpop_jkt: asked.dpop_jkt.clone(),
+        record_hash,
     };
     let code = redirecting::new_code(app, session, &granted).await?;
     Ok(url(app, &asked.into(), &[("code", Some(code.expose_secret()))]))
+}
+
+/// A sign-in that was asked for as a step-up leaves a verification record: of its method, and as old as it is. Nobody knows its id; the
+/// access token carries its digest.
+async fn prove(
+    app: &App,
+    session: &mut Session,
+    user: &UserId,
+    asked: &Asked,
+    proof: &Proof,
+) -> Result<Option<RecordKey>> {
+    let method = proof.methods.split_ascii_whitespace().filter_map(|name| Method::parse(name).ok()).next_back();
+    let Some(method) = method else { return Ok(None) };
+    let record = Fresh::new(app);
+    let row = NewRecord {
+        key: &record.key,
+        holder: Holder { user, jkt: asked.dpop_jkt.as_deref() },
+        method: method.name(),
+        purpose: Purpose::UserPermissionValidation.name(),
+        identifier: None,
+        code: None,
+        created_at: proof.auth_time,
+        expires_at: proof.auth_time.plus(LIFE),
+        verified_at: Some(proof.auth_time),
+        part_of: None,
+    };
+    records::add(session, row).await?;
+    Ok(Some(record.key))
 }
 
 /// Lets in whoever is signed in at the browser, as they are now; `None` when they are not any more.

@@ -39,6 +39,8 @@ pub struct Asked {
     pub prompt: Prompt,
     /// The oldest sign-in that will do, in seconds.
     pub max_age: Option<u64>,
+    /// Whether the client asks for a step-up (RFC 9470): a sign-in that permits what a verification permits.
+    pub steps_up: bool,
     /// Whether the page is worded for people without an account.
     pub is_sign_up: bool,
     /// Whether what goes to a mail address is a link with a code, and not a code alone.
@@ -65,6 +67,7 @@ impl Default for Asked {
             ui_locales: None,
             prompt: Prompt::Unsaid,
             max_age: None,
+            steps_up: false,
             is_sign_up: false,
             sends_link: false,
             is_from_link: false,

@@ -4,3 +4,4 @@ pub mod client;
 mod entering;
 mod links;
 mod requests;
+mod step_up;

@@ -173,6 +173,7 @@ impl<'a> Flow<'a> {
             code_challenge: Some(CHALLENGE.to_owned()),
             is_from_link: false,
             dpop_jkt: None,
+            record_hash: None,
         };
         change(&mut granted);
         let code = redirecting::new_code(app, &mut db, &granted).await.unwrap().expose_secret().to_owned();
