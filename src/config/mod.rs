@@ -5,6 +5,7 @@ mod audit;
 mod database;
 pub mod email;
 mod environment;
+pub mod forward_auth;
 mod hashing;
 mod keys;
 mod limits;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use audit::AuditConfig;
 pub use database::DatabaseConfig;
+pub use forward_auth::ForwardAuthConfig;
 pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
@@ -61,6 +63,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Signing in without a password.
     pub sign_in: sign_in::SignInConfig,
+    /// Requests at other back ends, asked about by proxies.
+    pub forward_auth: ForwardAuthConfig,
     /// How long what is over is kept.
     pub retention: RetentionConfig,
     /// The log.
@@ -116,6 +120,7 @@ impl Config {
         problems.extend(self.pages.problems());
         problems.extend(self.limits.problems());
         problems.extend(self.sign_in.problems());
+        problems.extend(self.forward_auth.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));

@@ -14,6 +14,8 @@ pub mod password_policy;
 pub mod refusal;
 pub mod requirement;
 pub mod settings;
+pub mod target;
+pub mod target_route;
 pub mod time;
 pub mod user;
 pub mod username;
