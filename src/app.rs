@@ -27,7 +27,7 @@ use crate::{
         sealer::Sealer,
         signing::KeyRing,
     },
-    domain::{id::Random, settings::Settings, time::Timestamp},
+    domain::{id::Random, settings::Settings, target_route::Route, time::Timestamp},
     error::Result,
     storage::{self, Db},
     texts::Templates,
@@ -67,6 +67,8 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// What messages say.
     pub templates: Templates,
+    /// Requests at other back ends that proxies ask about.
+    pub forward_routes: Vec<Route>,
 }
 
 /// Everything a request or a job may need: the [`Parts`], and what changes while the process runs.

@@ -36,6 +36,8 @@ pub mod methods;
 
 pub mod operations;
 
+pub mod relying;
+
 pub mod signin;
 
 pub mod management;

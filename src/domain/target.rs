@@ -98,6 +98,18 @@ impl Target {
         Ok(Self { method, host, path: read_path(path)?, query: read_query(query)? })
     }
 
+    /// Whether an `http` or `https` URL names this target, whatever its query (`htu`, RFC 9449 4.2).
+    #[must_use]
+    pub fn is_at(&self, url: &str) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else { return false };
+        let bare = rest.split(['?', '#']).next().unwrap_or_default();
+        let (host, path) = bare.split_at(bare.find('/').unwrap_or(bare.len()));
+        let path = if path.is_empty() { "/" } else { path };
+        (scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http"))
+            && read_host(host.as_bytes()).is_ok_and(|host| host == self.host)
+            && read_path(path.as_bytes()).is_ok_and(|path| path == self.path)
+    }
+
     /// The segments of the path, decoded: what routes are held against. `/a/` has two, the second one empty.
     pub fn segments(&self) -> impl Iterator<Item = String> {
         decoded_segments(&self.path)

@@ -147,6 +147,30 @@ fn a_query_is_kept_as_it_is() {
 }
 
 #[test]
+fn a_url_names_a_target_or_does_not() {
+    let target = Target::read(b"POST", b"bank.example", b"/a%2db?c").unwrap();
+    for same in ["https://bank.example/a-b", "HTTP://Bank.example:443/a%2Db?x#y"] {
+        assert!(target.is_at(same), "{same}");
+    }
+    for other in [
+        "https://bank.example/",
+        "https://bank.example",
+        "https://bank.example/a-b/",
+        "https://bank.example/x/../a-b",
+        "https://bank.example:8443/a-b",
+        "https://me@bank.example/a-b",
+        "https://shop.example/a-b",
+        "ftp://bank.example/a-b",
+        "bank.example/a-b",
+        "/a-b",
+        "",
+    ] {
+        assert!(!target.is_at(other), "{other}");
+    }
+    assert!(Target::read(b"GET", b"bank.example", b"/").unwrap().is_at("https://bank.example"));
+}
+
+#[test]
 fn lengths_have_an_end() {
     let path = |length: usize| format!("/{}", "a".repeat(length - 1)).into_bytes();
     assert!(read_path(&path(LONGEST_PATH)).is_ok());

@@ -6,7 +6,7 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 use super::{account, documents, health};
 use crate::{
     management::{self, auth::authorize},
-    methods, operations, signin,
+    methods, operations, relying, signin,
     web::caller::authenticate,
 };
 
@@ -16,6 +16,7 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .service(scope::scope("/api/verifications").wrap(from_fn(authenticate)).configure(methods::routes))
         .service(scope::scope("/api/my-account").wrap(from_fn(authenticate)).configure(operations::routes))
         .configure(signin::routes)
+        .map(|service| service.configure(relying::forward_auth::routes))
         .configure(management::public_routes)
         .route("/account", get().to(account::show))
         .service(documents::openapi_json)
@@ -26,10 +27,12 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .service(scope::scope("/api").wrap(from_fn(authorize)).configure(management::routes));
 }
 
-/// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects.
+/// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects; or for proxies, with any method.
 pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
     ("/mailbox", &[Method::GET]),
     ("/account", &[Method::GET]),
+    ("/forward-auth", &[]),
+    ("/forward-auth/{target:.*}", &[]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/oidc/auth", &[Method::GET, Method::POST]),
     ("/passwordless/verify_redirect", &[Method::GET, Method::POST]),
