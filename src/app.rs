@@ -27,7 +27,7 @@ use crate::{
         sealer::Sealer,
         signing::KeyRing,
     },
-    domain::{id::Random, settings::Settings, target_route::Route, time::Timestamp},
+    domain::{id::Random, policy::Policies, settings::Settings, target_route::Route, time::Timestamp},
     error::Result,
     storage::{self, Db},
     texts::Templates,
@@ -67,6 +67,8 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// What messages say.
     pub templates: Templates,
+    /// What operations demand.
+    pub policies: Policies,
     /// Requests at other back ends that proxies ask about.
     pub forward_routes: Vec<Route>,
 }
@@ -103,6 +105,8 @@ pub struct Urls {
     pub issuers: [String; 2],
     /// Audience of tokens for the account and verification API.
     pub account_audience: String,
+    /// Audience of relying services' own tokens.
+    pub redeemer_audience: String,
     /// Audiences of tokens for the management API.
     pub management_audiences: [String; 2],
 }
@@ -115,6 +119,7 @@ impl Urls {
         Self {
             issuers: [format!("{root}/"), format!("{root}/oidc")],
             account_audience: format!("{root}/api/my-account"),
+            redeemer_audience: format!("{root}/api/verifications"),
             management_audiences: [format!("{root}/api"), "https://default.logto.app/api".to_owned()],
             root,
         }

@@ -36,9 +36,9 @@ pub mod methods;
 
 pub mod operations;
 
-pub mod relying;
-
 pub mod signin;
+
+pub mod relying;
 
 pub mod management;
 

@@ -95,6 +95,7 @@ async fn arrange(app: &App, users: &[User]) -> Vec<Vec<Waiting>> {
                 created_at: now,
                 expires_at: now.plus(LIFE),
                 verified_at: None,
+                part_of: None,
             };
             records::add(&mut session, row).await.unwrap();
             let identifier = json!({ "type": "email", "value": user.email });

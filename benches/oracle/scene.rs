@@ -75,6 +75,7 @@ impl Scene {
             created_at: fresh.created_at,
             expires_at: if state == State::Expired { Timestamp(now.0 - 1) } else { fresh.expires_at },
             verified_at: (state != State::Pending).then_some(now),
+            part_of: None,
         };
         let mut session = app.db.write().await.unwrap();
         records::add(&mut session, row).await.unwrap();

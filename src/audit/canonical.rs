@@ -2,50 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-pub use crate::crypto::digest::hex;
 use crate::{crypto::digest::digest, storage::audit::Stored};
+pub use crate::{crypto::digest::hex, domain::canonical::canonical};
 
 /// The hash before the first event, as hexadecimal text.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// JSON without spaces, members sorted (RFC 8785). Numbers in events are whole, so theirs is the plain notation.
-#[must_use]
-pub fn canonical(value: &Value) -> String {
-    let mut text = String::new();
-    write_value(&mut text, value);
-    text
-}
-
-fn write_value(text: &mut String, value: &Value) {
-    match value {
-        Value::Array(items) => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_value(text, item);
-            }
-            text.push(']');
-        }
-        Value::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
-            text.push('{');
-            for (index, (name, item)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_value(text, &Value::String(name.clone()));
-                text.push(':');
-                write_value(text, item);
-            }
-            text.push('}');
-        }
-        // The escapes of serde_json are those of RFC 8785.
-        other => text.push_str(&other.to_string()),
-    }
-}
 
 /// Whether each number in it is whole and small enough for every reader of JSON.
 #[must_use]
@@ -87,22 +48,6 @@ pub fn link(previous: &str, content: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn canonical_json_is_that_of_rfc_8785() {
-        // The example of RFC 8785 3.2.3, without its fractions.
-        let text =
-            r#"{"1":{"f":{"f":"hi","F":5},"\n":56},"10":{},"":"empty","a":{},"111":[{"e":"yes","E":"no"}],"A":{}}"#;
-        let value: Value = serde_json::from_str(text).unwrap();
-        let wanted =
-            r#"{"":"empty","1":{"\n":56,"f":{"F":5,"f":"hi"}},"10":{},"111":[{"E":"no","e":"yes"}],"A":{},"a":{}}"#;
-        assert_eq!(canonical(&value), wanted);
-        let value = json!({ "a": "\u{20ac}$\u{f}\nA'B\"\\\"/\u{7f}\u{8}\t", "\u{fb33}": 1, "\u{1f600}": 2 });
-        assert_eq!(
-            canonical(&value),
-            "{\"a\":\"€$\\u000f\\nA'B\\\"\\\\\\\"/\u{7f}\\b\\t\",\"\u{1f600}\":2,\"\u{fb33}\":1}"
-        );
-    }
 
     #[test]
     fn fractions_are_not_plain() {

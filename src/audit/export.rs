@@ -63,7 +63,7 @@ pub async fn export(app: &App, range: Range, out: &mut impl Write) -> Result<Exp
     let keys = with_key(keys, key.jwk());
     let keys = serde_json::from_value(keys).context("the keys of the audit log")?;
     let claims = signed::Start { format: signed::FORMAT, iss: iss.clone(), iat, seq: start, hash: hash.clone(), keys };
-    let first_line = canonical(&json!({ "start": key.sign(signed::START, &claims)? }));
+    let first_line = canonical(&json!({ "start": key.sign(signed::START, &claims)? })).context("the start")?;
     line(out, &first_line)?;
 
     let (mut seq, mut checkpoint) = (start, start);
@@ -77,15 +77,15 @@ pub async fn export(app: &App, range: Range, out: &mut impl Write) -> Result<Exp
             seq += 1;
             let mut whole = members(event, seq);
             whole.insert("hash".to_owned(), Value::String(hash.clone()));
-            line(out, &canonical(&whole.into()))?;
+            line(out, &canonical(&whole.into()).context("an event")?)?;
             if let Some(signed) = checkpoints.next_if(|checkpoint| checkpoint.seq == seq) {
-                line(out, &canonical(&json!({ "checkpoint": signed.signed })))?;
+                line(out, &canonical(&json!({ "checkpoint": signed.signed })).context("a checkpoint")?)?;
                 checkpoint = seq;
             }
         }
     }
     let end = signed::End { iss, iat, seq, hash, checkpoint, start: hex(&digest(first_line.as_bytes())) };
-    line(out, &canonical(&json!({ "end": key.sign(signed::END, &end)? })))?;
+    line(out, &canonical(&json!({ "end": key.sign(signed::END, &end)? })).context("the end")?)?;
     out.flush().context("the export")?;
     Ok(Exported { events: seq - start, last: seq })
 }

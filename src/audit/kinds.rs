@@ -65,6 +65,38 @@ pub const ALL: &[Kind] = &[
         "Records that rested on something that changed were revoked: so many.",
     )
     .tells(&[HookEvent::VerificationRevoked]),
+    owner(
+        "operation.opened",
+        &["operation", "record"],
+        "A record was opened for an operation, by its owner or a service.",
+    ),
+    owner(
+        "operation.satisfied",
+        &["operation", "record", "methods", "acr"],
+        "What the operation demands was proved to a record.",
+    ),
+    owner(
+        "operation.redeemed",
+        &["operation", "record", "redemption", "methods", "acr", "payloadDigest"],
+        "A service redeemed a record for an operation.",
+    ),
+    owner("operation.reserved", &["operation", "record", "reservation", "fence"], "A service reserved a record."),
+    owner("operation.released", &["operation", "record", "reservation"], "A service gave its reservation back."),
+    owner(
+        "operation.withdrawn",
+        &["operation", "record"],
+        "A record was revoked by its owner, or by the service that opened it.",
+    ),
+    other(
+        "operation.refused",
+        &["operation", "record", "reason"],
+        "A service was refused: the record is not good, or no longer.",
+    ),
+    other(
+        "operation.payload_mismatch",
+        &["operation", "record", "payloadDigest", "shownDigest"],
+        "A service showed another payload than the owner consented to: the record is dead. An attack, or a bug.",
+    ),
     other("verification.unlocked", &[], "An operator took back locks and counters of a user."),
     owner("account.username.update", &["fields"], "The username was changed or removed, perhaps with other members.")
         .tells(UPDATED),

@@ -169,7 +169,8 @@ impl State {
         if seq != expected {
             return Err(format!("here should be the event {expected}, but it is {seq}").into());
         }
-        let made = hex(&link(&self.hash, &canonical(&Value::Object(members))));
+        let content = canonical(&Value::Object(members)).map_err(|error| error.to_string())?;
+        let made = hex(&link(&self.hash, &content));
         if made != hash {
             return Err(format!("the event {seq} is not the one that was chained").into());
         }
@@ -219,7 +220,7 @@ impl State {
 /// The line as JSON, and as it should be written.
 fn parse(line: &str) -> Result<(String, Value), String> {
     let value: Value = serde_json::from_str(line).map_err(|_| "the line is not JSON".to_owned())?;
-    Ok((canonical(&value), value))
+    Ok((canonical(&value).map_err(|error| error.to_string())?, value))
 }
 
 /// The text of an object's one member of that name.

@@ -16,7 +16,8 @@ use crate::{
     domain::message::{Kind, Message},
 };
 
-/// `POST {to, type, payload, ip?}`. Notices, which the contract does not know, bring their words in the payload.
+/// `POST {to, type, payload, ip?}`. Messages that the contract does not know bring their words in the payload: notices, and those that tell
+/// what their code agrees to.
 pub(super) struct Hook {
     client: Client,
     target: HookTarget,
@@ -47,7 +48,8 @@ fn body(message: &Message) -> Value {
             payload.as_object_mut().and_then(|members| members.remove(absent));
         }
     }
-    if let (false, Some(members)) = (message.template.carries_code(), payload.as_object_mut()) {
+    let is_known = message.template.carries_code() && !message.template.carries_display();
+    if let (false, Some(members)) = (is_known, payload.as_object_mut()) {
         let Value::Object(words) = json!(message.rendered) else { return Value::Null };
         members.extend(words.into_iter().filter(|(_, text)| !text.is_null()));
     }

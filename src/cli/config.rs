@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{ConfigFile, output, serve};
-use crate::{channels::Channels, config::EXAMPLE, texts::Templates};
+use crate::{channels::Channels, config::EXAMPLE, operations, texts::Templates};
 
 /// Show and check the configuration
 #[derive(clap::Subcommand)]
@@ -24,6 +24,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             problems.extend(Channels::from_config(&config.email, &config.sms).err().unwrap_or_default());
             let templates = Templates::load(&config.messages, config.sms.otp_host.as_deref());
             problems.extend(templates.err().unwrap_or_default());
+            problems.extend(operations::policies(&config).err().unwrap_or_default());
             anyhow::ensure!(problems.is_empty(), "the configuration cannot be used:\n  - {}", problems.join("\n  - "));
             output::print("ok");
         }

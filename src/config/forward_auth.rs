@@ -12,7 +12,7 @@ use crate::domain::{
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForwardAuthConfig {
-    /// What becomes of requests that no route knows. Default `refuse`.
+    /// What becomes of requests that no route knows, at hosts that a route knows. Default `refuse`.
     pub default: Unrouted,
     /// Proxies, as CIDR blocks, that may ask; what they say about the original request is believed. Default: nobody.
     pub proxies: Vec<IpNet>,

@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod log;
 pub mod messages;
+pub mod operations;
 pub mod pages;
 mod retention;
 mod server;
@@ -23,6 +24,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
+
+use crate::domain::policy::BUILT_IN_AREA;
 
 pub use audit::AuditConfig;
 pub use database::DatabaseConfig;
@@ -71,6 +74,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Issuers whose access tokens are welcome beside our own.
     pub trusted_issuers: Vec<trusted_issuers::TrustedIssuer>,
+    /// What operations demand.
+    pub operations: Vec<operations::OperationConfig>,
 }
 
 /// Every key with its meaning and default, commented out: a file to start from.
@@ -121,9 +126,13 @@ impl Config {
         problems.extend(self.limits.problems());
         problems.extend(self.sign_in.problems());
         problems.extend(self.forward_auth.problems());
+        problems.extend(self.forward_auth.unknown_operations(|name| {
+            !name.starts_with(BUILT_IN_AREA) && self.operations.iter().any(|operation| operation.name == name)
+        }));
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));
+        problems.extend(operations::policies(&self.operations).err().unwrap_or_default());
         problems
     }
 

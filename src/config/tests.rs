@@ -147,6 +147,7 @@ fn the_example_has_every_key_and_no_other() {
     let route: BTreeSet<_> = routes[0].clone().into_table().unwrap().into_keys().collect();
     assert_eq!(route, fields::<forward_auth::ForwardedRoute>());
     assert_eq!(keys("trusted_issuers"), fields::<trusted_issuers::TrustedIssuer>());
+    assert_eq!(keys("operations"), fields::<operations::OperationConfig>());
 }
 
 /// The keys a section takes, as its refusal of an unknown one lists them.

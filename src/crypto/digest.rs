@@ -7,6 +7,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::crypto::master_key::MasterKey;
 use crate::domain::id::{RecordId, RecordKey};
+use crate::domain::method::Method;
+use crate::domain::payload::Payload;
 use crate::error::Result;
 
 /// SHA-256: for secrets with enough entropy of their own (record ids, tokens, client secrets).
@@ -28,10 +30,28 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// What a payload is bound by: SHA-256 of its canonical form (RFC 8785). Like it, the same for every order and spacing of the members.
+#[must_use]
+pub fn payload_digest(payload: &Payload) -> [u8; 32] {
+    digest(payload.canonical().as_bytes())
+}
+
+/// Base64url without padding (RFC 4648, 5): digests on the wire.
+#[must_use]
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// Where the record of this id is stored: the digest of the id.
 #[must_use]
 pub fn record_key(id: &RecordId) -> RecordKey {
     RecordKey(digest(id.expose().as_bytes()))
+}
+
+/// Where the part of an opened record is stored that proves `method`.
+#[must_use]
+pub fn part_key(whole: &RecordKey, method: Method) -> RecordKey {
+    RecordKey(digest(&[whole.0.as_slice(), b"|", method.name().as_bytes()].concat()))
 }
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
@@ -165,6 +185,14 @@ mod tests {
             0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
         ];
         assert_eq!(digest(b"abc"), expected);
+    }
+
+    #[test]
+    fn a_payload_has_the_digest_that_a_shell_makes() {
+        // printf '{"amount":"120.50","currency":"EUR","payee":"ACME GmbH"}' | openssl dgst -sha256 -binary | basenc --base64url
+        let written = r#"{ "payee": "ACME GmbH", "currency": "EUR", "amount": "120.50" }"#;
+        let digest = payload_digest(&Payload::parse(written).unwrap());
+        assert_eq!(base64url(&digest), "N-bxxSxSyImBJN7aPou_5Us8kZWRF5k0_99nNSvFKFY");
     }
 
     #[test]

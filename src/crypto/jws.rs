@@ -120,11 +120,23 @@ pub fn claimed_issuer(token: &str) -> Result<String, TokenProblem> {
     struct Issued {
         iss: String,
     }
+    claimed::<Issued>(token).map(|issued| issued.iss)
+}
+
+/// The audience a token names, which nobody has vouched for either.
+pub fn claimed_audience(token: &str) -> Result<OneOrMany, TokenProblem> {
+    #[derive(Deserialize)]
+    struct Meant {
+        aud: OneOrMany,
+    }
+    claimed::<Meant>(token).map(|meant| meant.aud)
+}
+
+fn claimed<T: DeserializeOwned>(token: &str) -> Result<T, TokenProblem> {
     if token.len() > MAX_LENGTH {
         return Err(TokenProblem::Malformed);
     }
-    let issued: Issued = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| TokenProblem::Malformed)?;
-    Ok(issued.iss)
+    jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| TokenProblem::Malformed)
 }
 
 /// The claims of a token whose signature by `key` with exactly this algorithm holds. Judges no claim.

@@ -12,6 +12,7 @@ pub mod master_key;
 pub mod random;
 pub mod sealer;
 pub mod signing;
+pub mod stepup;
 pub mod stored;
 pub mod tokens;
 mod worker;

@@ -13,7 +13,7 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::error::Result;
 
-pub use crate::crypto::jws::{OneOrMany, TokenProblem, claimed_issuer};
+pub use crate::crypto::jws::{OneOrMany, TokenProblem, claimed_audience, claimed_issuer};
 
 /// The `typ` of an access token (RFC 9068 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";

@@ -40,6 +40,8 @@ pub enum Template {
     BindNewIdentifier,
     /// A code asked for while adding a factor.
     BindMfa,
+    /// A code that agrees to an operation, and what it is.
+    OperationConfirmation,
     /// A code to sign in with.
     SignIn,
     /// A code to sign in with, and a link that does the same.
@@ -58,6 +60,7 @@ impl Template {
         Self::UserPermissionValidation,
         Self::BindNewIdentifier,
         Self::BindMfa,
+        Self::OperationConfirmation,
         Self::SignIn,
         Self::SignInLink,
         Self::PasswordChanged,
@@ -72,6 +75,7 @@ impl Template {
             Self::UserPermissionValidation => "UserPermissionValidation",
             Self::BindNewIdentifier => "BindNewIdentifier",
             Self::BindMfa => "BindMfa",
+            Self::OperationConfirmation => "OperationConfirmation",
             Self::SignIn => "SignIn",
             Self::SignInLink => "SignInLink",
             Self::PasswordChanged => "PasswordChanged",
@@ -91,8 +95,19 @@ impl Template {
     pub const fn carries_code(self) -> bool {
         matches!(
             self,
-            Self::UserPermissionValidation | Self::BindNewIdentifier | Self::BindMfa | Self::SignIn | Self::SignInLink
+            Self::UserPermissionValidation
+                | Self::BindNewIdentifier
+                | Self::BindMfa
+                | Self::OperationConfirmation
+                | Self::SignIn
+                | Self::SignInLink
         )
+    }
+
+    /// Whether it tells what the code agrees to, which must then stand in it.
+    #[must_use]
+    pub const fn carries_display(self) -> bool {
+        matches!(self, Self::OperationConfirmation)
     }
 
     /// Whether it carries a link, too.

@@ -13,6 +13,15 @@ pub enum Method {
     PhoneCode,
 }
 
+/// What a method rests on. Two of the same category are one factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// Something one knows.
+    Knowledge,
+    /// Something one has.
+    Possession,
+}
+
 impl Method {
     /// Every method.
     pub const ALL: &[Self] = &[Self::Password, Self::EmailCode, Self::PhoneCode];
@@ -34,6 +43,16 @@ impl Method {
             Self::Password => "pwd",
             Self::EmailCode => "otp",
             Self::PhoneCode => "sms",
+        }
+    }
+
+    /// What it rests on; `None` for a mailbox, which whoever knows its password reads from anywhere (NIST SP 800-63B-4 3.1.3.1).
+    #[must_use]
+    pub const fn category(self) -> Option<Category> {
+        match self {
+            Self::Password => Some(Category::Knowledge),
+            Self::EmailCode => None,
+            Self::PhoneCode => Some(Category::Possession),
         }
     }
 

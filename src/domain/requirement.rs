@@ -1,10 +1,10 @@
-//! What an operation demands of a verification record: the policy.
+//! What a built-in operation demands unless the configuration says otherwise: the default of its [`super::policy::Policy`].
 
 use std::time::Duration;
 
-use super::{method::Method, time::Timestamp};
+use super::method::Method;
 
-/// A policy (contract `operations.md`, "Policy as data").
+/// The default policy of a built-in operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
     /// Any one of these will do.
@@ -25,10 +25,4 @@ impl Requirement {
         is_single_use: false,
         exempts_users_without_methods: false,
     };
-
-    /// Whether a proof by `method` at `verified_at` meets it.
-    #[must_use]
-    pub fn is_met_by(&self, method: Method, verified_at: Timestamp, now: Timestamp) -> bool {
-        self.methods.contains(&method) && now.since(verified_at) <= self.max_age
-    }
 }

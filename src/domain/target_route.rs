@@ -52,12 +52,17 @@ pub enum Verdict<'a> {
     Doubtful,
     /// No route knows it.
     Unknown,
+    /// No route knows its host: most back ends answer to any name, so one that is not known is no way round.
+    Elsewhere,
 }
 
 /// The first route that fits a target decides, exactly or nearly: a later one is never reached past a doubt.
 #[must_use]
 pub fn judge<'a>(routes: &'a [Route], target: &Target) -> Verdict<'a> {
     let segments: Vec<String> = target.segments().collect();
+    if !routes.iter().any(|route| route.host == target.host) {
+        return Verdict::Elsewhere;
+    }
     let alike = routes.iter().filter(|route| route.host == target.host && route.takes_method(&target.method));
     for route in alike {
         match route.path.fit(&segments) {
@@ -268,7 +273,7 @@ mod tests {
         assert_eq!(verdict(&routes, "POST", "/payroll"), Verdict::Unknown);
         assert_eq!(verdict(&routes, "PROPFIND", "/admin/x"), Verdict::Guarded(&routes[1]));
         let other = Target::read(b"GET", b"shop.example", b"/payroll").unwrap();
-        assert_eq!(judge(&routes, &other), Verdict::Unknown);
+        assert_eq!(judge(&routes, &other), Verdict::Elsewhere);
     }
 
     #[rstest]

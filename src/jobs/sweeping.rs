@@ -31,6 +31,7 @@ type Hours = fn(&RetentionConfig) -> u32;
 /// What is swept, and how long it is kept.
 const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::RECORDS, |retention| retention.records_hours),
+    (sweeping::IDEMPOTENT_ANSWERS, |_| 0),
     (sweeping::GUESSES, |retention| retention.guesses_hours),
     (sweeping::SENDS, |retention| retention.sends_hours),
     (sweeping::SEND_GUARDS, |retention| retention.sends_hours),

@@ -14,10 +14,11 @@ use crate::{
     error::Result,
     refusals,
     stepup::{
-        challenges::{self, Target},
+        challenges::{self, For, Target},
+        opened::Whole,
         records::{RecordCreated, RecordVerified},
     },
-    web::{caller::Caller, client::Languages, json::Json},
+    web::{caller::Caller, client::Languages, fields, json::Json},
 };
 
 /// An e-mail address or a phone number.
@@ -73,11 +74,16 @@ pub struct SendBody {
     identifier: Identifier,
     /// For one's own address; a code for a new address is always for binding it.
     template_type: Option<TemplateType>,
+    /// A record that was opened by `POST /api/verifications`, to prove one's own address to: none is created.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    verification_record_id: Option<SecretString>,
 }
 
 refusals!(SendRefused: [USER, BODY], MessageRateLimited, MessageCountryNotServed, ThirdPartyForbidden, EntityValueTooLong, InvalidPhone,
     BlocklistInvalidEmail, BlocklistSubaddressing, BlocklistEmail, ConnectorNotFound, ConnectorGeneral, ConnectorInvalidConfig,
-    ConnectorInvalidRequest, ConnectorInvalidResponse, ConnectorTemplateNotFound, ConnectorAuthorizationFailed, ConnectorRateLimited);
+    ConnectorInvalidRequest, ConnectorInvalidResponse, ConnectorTemplateNotFound, ConnectorAuthorizationFailed, ConnectorRateLimited,
+    RecordNotFound, AddressNotOwn);
 
 /// Sends a code
 ///
@@ -97,7 +103,14 @@ pub async fn send(
 ) -> Result<HttpResponse> {
     caller.require_first_party()?;
     let target = body.identifier.target()?;
-    let purpose = if is_own(&caller, &target) {
+    let whole = match &body.verification_record_id {
+        Some(id) => Some(Whole::find(&mut app.db.read().await?, &caller, id.expose_secret(), app.now()).await?),
+        None => None,
+    };
+    let purpose = if whole.is_some() {
+        let is_own = is_own(&caller, &target);
+        is_own.then_some(Purpose::UserPermissionValidation).ok_or(Code::AddressNotOwn)?
+    } else if is_own(&caller, &target) {
         match body.template_type {
             Some(TemplateType::BindMfa) => Purpose::BindMfa,
             Some(TemplateType::UserPermissionValidation) | None => Purpose::UserPermissionValidation,
@@ -108,7 +121,7 @@ pub async fn send(
         }
         Purpose::BindNewIdentifier
     };
-    let record = challenges::send(&app, &caller, &target, purpose, &languages).await?;
+    let record = challenges::send(&app, &caller, &target, For { purpose, whole: whole.as_ref() }, &languages).await?;
     Ok(HttpResponse::Created().json(record.created()))
 }
 
@@ -125,7 +138,7 @@ fn is_own(caller: &Caller, target: &Target) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct VerifyBody {
     identifier: Identifier,
-    /// The `verificationRecordId` of the answer to sending.
+    /// The `verificationRecordId` of the answer to sending, or of the record that was opened.
     #[schema(value_type = String, example = "5f0wq8sn0b6c2x7k1r9tz3ydhm4vgpaj")]
     verification_id: SecretString,
     /// The code.

@@ -1,7 +1,7 @@
 //! The account's password (contract 1.1, D1).
 
 use actix_web::{HttpResponse, post, web::Data};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::json;
 
@@ -19,19 +19,25 @@ use crate::{
     refusals,
     stepup::{
         guesses::Guess,
+        opened::{self, Whole},
         records::{Fresh, RecordCreated},
     },
-    storage::{Session, records, users},
-    web::{caller::Caller, json::Json},
+    storage::{Session, records::NewRecord, users},
+    web::{caller::Caller, fields, json::Json},
 };
 
 /// A password to be checked.
 #[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PasswordBody {
     /// The user's current password.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = String, min_length = 1, example = "correct horse battery staple")]
     password: SecretString,
+    /// A record that was opened by `POST /api/verifications`: it collects the method, and none is created.
+    #[serde(default, deserialize_with = "fields::not_null")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    verification_record_id: Option<SecretString>,
 }
 
 /// At least one character.
@@ -40,11 +46,11 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D
     if text.is_empty() { Err(D::Error::custom("at least one character")) } else { Ok(text.into()) }
 }
 
-refusals!(Refused: [USER, BODY], InvalidCredentials, TooManyAttempts, UserSuspended, ThirdPartyForbidden);
+refusals!(Refused: [USER, BODY], InvalidCredentials, TooManyAttempts, UserSuspended, ThirdPartyForbidden, RecordNotFound);
 
 /// Verifies the user by password
 ///
-/// Creates a verification record that is verified from the start. Show its id in the `Verification-Id` header of the operation that
+/// Creates a verification record that is verified from the start, or adds the method to one that was opened. Show its id in the `Verification-Id` header of the operation that
 /// needs it. Ten wrong passwords in an hour lock this method for a while; other methods stay open.
 #[utoipa::path(
     operation_id = "CreateVerificationByPassword", tag = "Verifications", security(("bearer" = [])),
@@ -53,7 +59,7 @@ refusals!(Refused: [USER, BODY], InvalidCredentials, TooManyAttempts, UserSuspen
 )]
 #[post("/password/verify")]
 pub async fn verify(app: Data<App>, caller: Caller, Json(body): Json<PasswordBody>) -> Result<HttpResponse> {
-    check(&app, &caller, body.password).await
+    check(&app, &caller, body).await
 }
 
 /// Verifies the user by password (short path)
@@ -66,18 +72,24 @@ pub async fn verify(app: Data<App>, caller: Caller, Json(body): Json<PasswordBod
 )]
 #[post("/password")]
 pub async fn create(app: Data<App>, caller: Caller, Json(body): Json<PasswordBody>) -> Result<HttpResponse> {
-    check(&app, &caller, body.password).await
+    check(&app, &caller, body).await
 }
 
-async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<HttpResponse> {
+async fn check(app: &App, caller: &Caller, body: PasswordBody) -> Result<HttpResponse> {
     caller.require_first_party()?;
+    let record = match &body.verification_record_id {
+        Some(id) => {
+            let whole = Whole::find(&mut app.db.read().await?, caller, id.expose_secret(), app.now()).await?;
+            Fresh::part(app, &whole, Method::Password)
+        }
+        None => Fresh::new(app),
+    };
     let guess = Guess::take(app, caller, Method::Password).await?;
     let user = &caller.user;
-    let verdict = app.hasher.verify(password, user.stored_password()).await?;
+    let verdict = app.hasher.verify(body.password, user.stored_password()).await?;
     if !verdict.matches {
         return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
     }
-    let record = Fresh::new(app);
     let mut session = app.db.write().await?;
     let standing = hold_password(&mut session, user, &verdict).await?;
     if let Err(reason) = standing {
@@ -85,7 +97,7 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
         return Err(guess.fail(app, caller, reason).await?.into());
     }
     guess.forgive(&mut session, &user.id).await?;
-    let row = records::NewRecord {
+    let row = NewRecord {
         key: &record.key,
         holder: caller.holder(),
         method: Method::Password.name(),
@@ -95,10 +107,14 @@ async fn check(app: &App, caller: &Caller, password: SecretString) -> Result<Htt
         created_at: record.created_at,
         expires_at: record.expires_at,
         verified_at: Some(record.created_at),
+        part_of: record.part_of.as_ref(),
     };
-    records::add(&mut session, row).await?;
+    record.store(&mut session, row).await?;
     audit::write(app, &mut session, "verification.succeeded", caller, json!({ "method": Method::Password.name() }))
         .await?;
+    if let Some(whole) = &record.part_of {
+        opened::collect(app, &mut session, caller, whole).await?;
+    }
     session.commit().await?;
     Ok(HttpResponse::Created().json(record.created()))
 }

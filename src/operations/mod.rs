@@ -12,7 +12,14 @@ mod username;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{domain::requirement::Requirement, stepup::gate::Operation};
+use crate::{
+    config::{Config, operations},
+    domain::{
+        policy::{Policies, Policy},
+        requirement::Requirement,
+    },
+    stepup::gate::Operation,
+};
 
 /// Routes below `/api/my-account`.
 pub fn routes(service: &mut ServiceConfig<'_>) {
@@ -62,6 +69,27 @@ pub const ALL: &[Listed] = &[
     listed::<sessions::ListGrants>("GET", "/api/my-account/grants"),
     listed::<sessions::RevokeGrant>("DELETE", "/api/my-account/grants/{grantId}"),
 ];
+
+/// What every operation demands: the built-in ones as they stand here or in the configuration, and the configuration's own.
+///
+/// # Errors
+/// Every problem, one sentence each: the key, and the fix.
+pub fn policies(config: &Config) -> Result<Policies, Vec<String>> {
+    let configured = operations::policies(&config.operations)?;
+    // A look leaves no trace, and so spends nothing.
+    let looks = configured.iter().filter(|policy| {
+        policy.is_single_use && ALL.iter().any(|listed| listed.method == "GET" && listed.name == policy.operation)
+    });
+    let problems: Vec<String> = looks
+        .map(|policy| {
+            format!("operations (\"{}\").use: this operation changes nothing, so nothing is spent: write use = \"until_expiry\"", policy.operation)
+        })
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Policies::new(ALL.iter().map(|listed| Policy::built_in(listed.name, &listed.requirement)), configured)
+}
 
 /// The two verification headers as OpenAPI parameters.
 pub struct VerificationHeaders;

@@ -8,18 +8,27 @@ use actix_web::{
     http::header::HeaderName,
     web::{self, Data, ServiceConfig},
 };
+use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::original;
+use super::{original, redeem};
 use crate::{
     app::App,
     config::forward_auth::Unrouted,
+    crypto::digest::payload_digest,
     domain::{
+        id::ApplicationId,
+        payload::{Payload, Problem},
+        policy::Policy,
         refusal::Code,
         target::Target,
         target_route::{self, Route, Verdict},
     },
-    error::Result,
+    error::{Error, Result},
+    stepup::{
+        gate,
+        redemption::{Action, Redeemer},
+    },
     web::{
         caller::{self, Caller},
         dpop, forwarded,
@@ -87,12 +96,13 @@ async fn judge(app: &App, request: &HttpRequest) -> Result<Option<Passed>> {
     match target_route::judge(&app.forward_routes, &target) {
         Verdict::Guarded(route) => guarded(app, request, &target, route).await.map(Some),
         Verdict::Doubtful => Err(refused("the back end may take this for a guarded path spelled otherwise")),
+        Verdict::Elsewhere => Err(refused("no route of forward_auth.routes has this host")),
         Verdict::Unknown if config.default == Unrouted::Pass => Ok(None),
         Verdict::Unknown => Err(refused("no route of forward_auth.routes fits")),
     }
 }
 
-fn refused(reason: &'static str) -> crate::error::Error {
+fn refused(reason: &'static str) -> Error {
     tracing::info!(reason, "forward auth refused");
     Code::ForwardRefused.with(json!({ "reason": reason })).into()
 }
@@ -103,7 +113,17 @@ async fn guarded(app: &App, request: &HttpRequest, target: &Target, route: &Rout
         return Err(refused("this needs a Content-Digest (RFC 9530)"));
     }
     let caller = caller::forwarded(app, request, target).await?;
-    redeem(app, &caller, route, payload(target, content_digest)).await
+    let policy = app.policies.find(&route.operation).context("the operation of a route")?;
+    let payload = payload(target, content_digest);
+    redeem(app, request, &caller, Place { target, policy, payload: &payload }).await
+}
+
+/// What a request does, and what that demands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    target: &'a Target,
+    policy: &'a Policy,
+    payload: &'a Value,
 }
 
 /// What the record must be bound to.
@@ -133,6 +153,56 @@ fn content_digest(request: &HttpRequest) -> Option<Option<&str>> {
     fits.then_some(Some(text))
 }
 
-async fn redeem(_app: &App, _caller: &Caller, route: &Route, payload: Value) -> Result<Passed> {
-    Err(Code::VerificationRequired.with(json!({ "operation": route.operation, "payload": payload })).into())
+/// Redeems the record that the request shows, in the transaction that judges it. What was refused is in the log, and the client is told
+/// to open another.
+async fn redeem(app: &App, request: &HttpRequest, caller: &Caller, at: Place<'_>) -> Result<Passed> {
+    let Place { target, policy, payload } = at;
+    let Some(key) = gate::presented(request) else { return Err(challenge(policy, caller, payload, None)) };
+    let digest = if policy.binds_payload { Some(payload_digest(&read(payload)?)) } else { None };
+    // What the record is redeemed by, and the assertion is for.
+    let host = ApplicationId(target.host.clone());
+    let redeemer = Redeemer { service: &host, client: &caller.client, key };
+    let action = Action { subject: &caller.user.id, operation: &policy.operation, payload_digest: digest };
+    let mut session = app.db.write().await?;
+    let admitted = match redeemer.admit_under(app, &mut session, policy, action).await {
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(refused)) => {
+            session.commit().await?;
+            return Err(challenge(policy, caller, payload, Some(refused.refusal.code)));
+        }
+        Err(Error::Refused(refusal)) => return Err(challenge(policy, caller, payload, Some(refusal.code))),
+        Err(failed) => return Err(failed),
+    };
+    if admitted.standing.dpop_jkt.as_ref().is_some_and(|jkt| caller.jkt.as_ref() != Some(jkt)) {
+        return Err(challenge(policy, caller, payload, Some(Code::UnknownRecord)));
+    }
+    let redemption = redeem::consume(app, &mut session, &redeemer, &admitted).await?;
+    session.commit().await?;
+    Ok(Passed {
+        subject: redemption.subject.0,
+        operation: redemption.operation,
+        amr: redemption.amr.join(" "),
+        assertion: redemption.assertion,
+    })
+}
+
+fn read(payload: &Value) -> Result<Payload> {
+    let problem = |problem: Problem| anyhow::anyhow!("a target as a payload: {problem}");
+    Ok(Payload::parse(&payload.to_string()).map_err(problem)?)
+}
+
+/// 401 with what to open; or 403, where the user owns no methods that would do.
+fn challenge(policy: &Policy, caller: &Caller, payload: &Value, reason: Option<Code>) -> Error {
+    let mut data = gate::challenge(policy, &caller.user);
+    if let Err(missing) = policy.require_enrolled(&caller.user.methods()) {
+        data["missing"] = missing.iter().map(|set| gate::names(set)).collect::<Vec<_>>().into();
+        return Code::EnrolmentRequired.with(data).into();
+    }
+    if policy.binds_payload {
+        data["payload"] = payload.clone();
+    }
+    if let Some(reason) = reason {
+        data["reason"] = reason.code().into();
+    }
+    Code::VerificationRequired.with(data).into()
 }

@@ -34,6 +34,7 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     components(schemas(ErrorBody, OauthErrorBody)),
     tags(
         (name = "Verifications", description = "Proving that the owner is here now."),
+        (name = "Operations", description = "Consent to one operation on one payload, which a back end redeems once."),
         (name = "My account", description = "The caller's own account."),
         (name = "Tokens", description = "Issuing access tokens, and the keys that sign them."),
         (name = "Users", description = "For operators: accounts."),

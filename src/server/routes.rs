@@ -6,14 +6,24 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 use super::{account, documents, health};
 use crate::{
     management::{self, auth::authorize},
-    methods, operations, relying, signin,
+    methods, operations,
+    relying::{self, party},
+    signin,
     web::caller::authenticate,
 };
 
 /// All of them, with the wraps that guard them.
 pub fn all(service: &mut ServiceConfig<'_>) {
     service
-        .service(scope::scope("/api/verifications").wrap(from_fn(authenticate)).configure(methods::routes))
+        .service(
+            scope::scope("/api/verifications")
+                .wrap(from_fn(party::authenticate))
+                .configure(methods::routes)
+                .configure(relying::verification_routes),
+        )
+        .service(
+            scope::scope("/api/operations").wrap(from_fn(party::authenticate)).configure(relying::operation_routes),
+        )
         .service(scope::scope("/api/my-account").wrap(from_fn(authenticate)).configure(operations::routes))
         .configure(signin::routes)
         .map(|service| service.configure(relying::forward_auth::routes))

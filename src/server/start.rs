@@ -42,6 +42,7 @@ use crate::{
     domain::{id::Random, time::Timestamp},
     jobs,
     management::applications::built_in,
+    operations,
     storage::{self, Db, PoolLimits},
     texts::Templates,
     web::{edge::edge, floods::Floods, pace::Pace, routes::Routes},
@@ -159,8 +160,10 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         !config.trusted_issuers.iter().any(|entry| urls.issuers.contains(&entry.issuer)),
         "trusted_issuers.issuer: {public_url} is this service itself; leave it out"
     );
+    let policies = operations::policies(&config).map_err(|problems| listed(&problems))?;
     let parts = Parts {
         urls,
+        policies,
         hasher: Hasher::start(&config.hashing, Arc::clone(&random))?,
         issuers: TrustedIssuers::new(&config.trusted_issuers)?,
         keys,

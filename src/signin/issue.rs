@@ -48,6 +48,9 @@ pub const USER_SCOPES: &[&str] = &[
 /// The scope of management tokens.
 pub const MANAGEMENT_SCOPE: &str = "all";
 
+/// The scope of relying services' tokens.
+pub const REDEEM_SCOPE: &str = "redeem";
+
 /// `acr` of a sign-in by one factor (contract `operations.md`).
 pub const ONE_FACTOR: &str = "urn:countersign:acr:1fa";
 
@@ -281,15 +284,16 @@ pub async fn bound_user_token(
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(app.urls.account_audience.clone()), ..claims })
 }
 
-/// Issues an application's own token for the management API.
-pub fn management_token(
+/// Issues an application's own token, for `audience`.
+pub fn application_token(
     app: &App,
     application: &ApplicationId,
+    scope: &str,
     audience: &str,
     issuer: &str,
     jkt: Option<&str>,
 ) -> Result<String> {
-    let claims = claims(app, application.as_str(), application, MANAGEMENT_SCOPE, issuer, app.now());
+    let claims = claims(app, application.as_str(), application, scope, issuer, app.now());
     tokens::sign(&app.keys, &Claims { aud: OneOrMany::One(audience.to_owned()), cnf: confirmation(jkt), ..claims })
 }
 

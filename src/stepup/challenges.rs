@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     guesses::{self, Failed},
+    opened::{self, Whole},
     records::Fresh,
     sends,
 };
@@ -13,10 +14,10 @@ use crate::{
     app::App,
     audit,
     channels::SendError,
-    crypto::digest::record_key,
+    crypto::digest::{part_key, record_key},
     domain::{
         id::{RecordId, RecordKey, pick},
-        message::{Kind, Message, Payload},
+        message::{Kind, Message, Payload, Template},
         method::{Method, Purpose},
         refusal::Code,
         time::Timestamp,
@@ -61,16 +62,25 @@ impl Target {
     }
 }
 
+/// What a code is for.
+#[derive(Clone, Copy)]
+pub struct For<'a> {
+    /// What the record is to be good for.
+    pub purpose: Purpose,
+    /// The opened record that is to collect it.
+    pub whole: Option<&'a Whole>,
+}
+
 /// Sends a code and stores the record it can verify. Waits for the channel's answer: when it refuses there is no record, and nothing
 /// was counted.
 pub async fn send(
     app: &App,
     caller: &Caller,
     target: &Target,
-    purpose: Purpose,
+    wanted: For<'_>,
     languages: &Languages,
 ) -> Result<Fresh> {
-    let sent = try_send(app, caller, target, purpose, languages).await;
+    let sent = try_send(app, caller, target, wanted, languages).await;
     if let Err(Error::Refused(refusal)) = &sent
         && refusal.code == Code::MessageRateLimited
     {
@@ -83,19 +93,20 @@ async fn try_send(
     app: &App,
     caller: &Caller,
     target: &Target,
-    purpose: Purpose,
+    wanted: For<'_>,
     languages: &Languages,
 ) -> Result<Fresh> {
     post::require_channel(app, target.kind())?;
     if target.kind() == Kind::Sms {
         budgets::require_served(app, &target.key)?;
     }
-    let record = Fresh::new(app);
+    let For { purpose, whole } = wanted;
+    let record = whole.map_or_else(|| Fresh::new(app), |whole| Fresh::part(app, whole, target.method));
     let policy = caller.settings.sign_in_experience.verification_code_policy;
     let life = Duration::from_secs(u64::from(policy.expiration_duration));
     let code = pick(&*app.random, b"0123456789", DIGITS);
-    let life_of_both = life.min(super::records::LIFE);
-    let message = compose(app, caller, target, purpose, languages, &code, life_of_both);
+    let life_of_both = life.min(record.expires_at.since(record.created_at));
+    let message = compose(app, caller, target, wanted, languages, &code, life_of_both)?;
 
     let mut session = app.db.write().await?;
     let send = sends::count(app, &mut session, &caller.user.id, &target.key, record.created_at).await?;
@@ -109,8 +120,9 @@ async fn try_send(
         created_at: record.created_at,
         expires_at: record.expires_at,
         verified_at: None,
+        part_of: record.part_of.as_ref(),
     };
-    records::add(&mut session, row).await?;
+    record.store(&mut session, row).await?;
     let useless_at = record.created_at.plus(life_of_both);
     post::store(app, &mut session, &message, Some(&caller.user.id), useless_at, true).await?;
     let client = caller.client.network_text();
@@ -162,11 +174,11 @@ fn compose(
     app: &App,
     caller: &Caller,
     target: &Target,
-    purpose: Purpose,
+    wanted: For<'_>,
     languages: &Languages,
     code: &str,
     life: Duration,
-) -> Message {
+) -> Result<Message> {
     let info = &caller.settings.sign_in_experience.language_info;
     let locale = texts::negotiate(
         languages.ui_locales.as_deref(),
@@ -177,7 +189,10 @@ fn compose(
     );
     let kind = target.kind();
     let user = &caller.user;
+    let display = wanted.whole.map(|whole| opened::display(app, &whole.standing, locale)).transpose()?.flatten();
+    let template = if display.is_some() { Template::OperationConfirmation } else { wanted.purpose.into() };
     let values = Values {
+        display: display.as_deref(),
         code: Some(code),
         minutes: life.as_secs().div_ceil(60),
         user: user.name.as_deref(),
@@ -188,13 +203,13 @@ fn compose(
         "id": user.id, "avatar": user.avatar, "name": user.name, "primaryEmail": user.primary_email,
         "primaryPhone": user.primary_phone, "username": user.username, "profile": *user.profile,
     });
-    Message {
+    Ok(Message {
         id: post::new_id(app),
         created_at: app.now(),
         kind,
         to: target.to.clone(),
-        template: purpose.into(),
-        rendered: texts::render(&app.templates, purpose.into(), kind, locale, &values),
+        template,
+        rendered: texts::render(&app.templates, template, kind, locale, &values),
         payload: Payload {
             code: Some(code.to_owned()),
             locale,
@@ -203,7 +218,7 @@ fn compose(
             user: is_email.then_some(about_user),
         },
         ip: None,
-    }
+    })
 }
 
 /// Judges a code against the caller's own record. Counting, judging and marking are one transaction, and the answer waits for its
@@ -214,9 +229,11 @@ pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, c
     let mut session = app.db.write().await?;
     let guard = guesses::admit(&mut session, user, target.method, now).await?;
     let key = RecordId::parse(record).map(|id| record_key(&id)).ok_or(Code::RecordNotFound)?;
-    let challenge =
-        records::count_guess(&mut session, &key, caller.holder(), target.method.name(), &target.key, now).await?;
-    let challenge = challenge.ok_or(Code::RecordNotFound)?;
+    let keys = [&key, &part_key(&key, target.method)];
+    let challenge = records::count_guess(&mut session, keys, caller.holder(), target.method.name(), &target.key, now);
+    let challenge = challenge.await?.ok_or(Code::RecordNotFound)?;
+    let whole = (challenge.id_hash != key).then_some(key);
+    let key = challenge.id_hash;
     let most = i64::from(caller.settings.sign_in_experience.verification_code_policy.max_retry_attempts);
     let verdict = judge(&challenge, target, now, most, |mac| app.codes.verify(&key, code, mac), code);
     match verdict {
@@ -234,6 +251,9 @@ pub async fn verify(app: &App, caller: &Caller, record: &str, target: &Target, c
             guesses::count_success(&mut session, user, target.method, guard).await?;
             let data = json!({ "method": target.method.name(), "identifier": target.masked });
             audit::write(app, &mut session, "verification.succeeded", caller, data).await?;
+            if let Some(whole) = &whole {
+                opened::collect(app, &mut session, caller, whole).await?;
+            }
             Ok(session.commit().await?)
         }
     }

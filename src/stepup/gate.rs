@@ -5,6 +5,7 @@
 //! bug one can write.
 
 use std::{
+    borrow::Cow,
     future::{Ready, ready},
     marker::PhantomData,
     ops::{Deref, DerefMut},
@@ -13,6 +14,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use serde_json::{Value, json};
 
+use super::records::proofs;
 use crate::{
     app::App,
     audit,
@@ -20,13 +22,18 @@ use crate::{
     domain::{
         id::{RecordId, RecordKey},
         method::{Method, Purpose},
+        policy::Policy,
         refusal::{Code, Refusal},
         requirement::Requirement,
         time::Timestamp,
         user::User,
     },
     error::{Error, Result},
-    storage::{Session, records, users},
+    storage::{
+        Session,
+        records::{self, Living},
+        users,
+    },
     web::caller::Caller,
 };
 
@@ -37,8 +44,14 @@ pub const HEADERS: [&str; 2] = ["verification-id", "logto-verification-id"];
 pub trait Operation: 'static {
     /// `area.action`, such as `account.password.update`: the policy key and the audit action.
     const NAME: &'static str;
-    /// What it demands.
+    /// What it demands, unless the configuration says otherwise.
     const REQUIREMENT: Requirement;
+}
+
+/// What operation `O` demands here.
+fn policy<O: Operation>(app: &App) -> Cow<'_, Policy> {
+    let built_in = || Cow::Owned(Policy::built_in(O::NAME, &O::REQUIREMENT));
+    app.policies.find(O::NAME).map_or_else(built_in, Cow::Borrowed)
 }
 
 /// The way into operation `O`: a signed-in caller, and the record they say they have.
@@ -63,7 +76,8 @@ impl<O: Operation> FromRequest for Gate<O> {
 }
 
 /// The record a request presents: one value, in one header or the same in both; anything else is none.
-fn presented(request: &HttpRequest) -> Option<RecordKey> {
+#[must_use]
+pub fn presented(request: &HttpRequest) -> Option<RecordKey> {
     let mut values = HEADERS.iter().filter_map(|name| {
         let mut lines = request.headers().get_all(*name);
         let first = lines.next();
@@ -86,30 +100,49 @@ impl<O: Operation> Gate<O> {
 
     /// Refuses early what [`Gate::open`] would refuse. Spends nothing, holds nothing, and is no permission.
     pub async fn check(&self, app: &App) -> Result<()> {
-        if exempts::<O>(&self.caller.user) {
+        let policy = policy::<O>(app);
+        if exempts(&policy, &self.caller.user) {
             return Ok(());
         }
-        let key = self.shown()?;
-        self.judge(key, &mut app.db.read().await?, app.now()).await
+        let key = self.shown(&policy)?;
+        self.judge(&policy, key, &mut app.db.read().await?, app.now()).await
     }
 
     /// The record that was presented.
-    fn shown(&self) -> Result<&RecordKey> {
-        self.key.as_ref().ok_or_else(|| self.refusal().into())
+    fn shown(&self, policy: &Policy) -> Result<&RecordKey> {
+        self.key.as_ref().ok_or_else(|| self.refusal(policy).into())
     }
 
-    async fn judge(&self, key: &RecordKey, session: &mut Session, now: Timestamp) -> Result<()> {
-        let record = records::find_verified(session, key, self.caller.holder(), OPENS, now).await?;
-        if is_met::<O>(record.as_ref(), now) { Ok(()) } else { Err(self.refusal().into()) }
+    async fn judge(&self, policy: &Policy, key: &RecordKey, session: &mut Session, now: Timestamp) -> Result<()> {
+        let record = records::find_living(session, key, self.caller.holder(), OPENS, now).await?;
+        self.require_met(policy, key, record, session, now).await
+    }
+
+    async fn require_met(
+        &self,
+        policy: &Policy,
+        key: &RecordKey,
+        record: Option<Living>,
+        session: &mut Session,
+        now: Timestamp,
+    ) -> Result<()> {
+        let proofs = match record {
+            Some(record) if record.operation.as_ref().is_none_or(|operation| operation == O::NAME) => {
+                proofs(session, key, &record.method, record.verified_at, now).await?
+            }
+            _ => Vec::new(),
+        };
+        policy.judge(&proofs, now).map(drop).map_err(|_| self.refusal(policy).into())
     }
 
     /// Judges the record and gives a session to read with: the gate of what changes nothing, and so spends nothing.
     pub async fn look(self, app: &App) -> Result<Looking<O>> {
         const { assert!(!O::REQUIREMENT.is_single_use, "what is looked at is looked at again") };
-        let key = if exempts::<O>(&self.caller.user) { None } else { Some(self.shown()?) };
+        let policy = policy::<O>(app);
+        let key = if exempts(&policy, &self.caller.user) { None } else { Some(self.shown(&policy)?) };
         let (mut session, now) = (app.db.read().await?, app.now());
         if let Some(key) = key {
-            self.judge(key, &mut session, now).await?;
+            self.judge(&policy, key, &mut session, now).await?;
         }
         Ok(Looking { session, caller: self.caller, now, operation: PhantomData })
     }
@@ -117,48 +150,50 @@ impl<O: Operation> Gate<O> {
     /// Begins the write transaction, judges the record again inside it, and spends it where the policy says once.
     pub async fn open(self, app: &App) -> Result<Opened<O>> {
         let now = app.now();
+        let policy = policy::<O>(app);
         let mut session = app.db.write().await?;
         let user = users::lock(&mut session, &self.caller.user.id).await?;
         let user = user.filter(|user| !user.is_suspended).ok_or(Code::Unauthorized)?;
-        if !exempts::<O>(&user) {
-            let key = self.shown()?;
-            let record = if O::REQUIREMENT.is_single_use {
-                records::spend(&mut session, key, self.caller.holder(), OPENS, now).await?
-            } else {
-                records::hold_verified(&mut session, key, self.caller.holder(), OPENS, now).await?
-            };
-            if !is_met::<O>(record.as_ref(), now) {
-                return Err(self.refusal().into());
+        if !exempts(&policy, &user) {
+            let key = self.shown(&policy)?;
+            let record = records::hold_living(&mut session, key, self.caller.holder(), OPENS, now).await?;
+            self.require_met(&policy, key, record, &mut session, now).await?;
+            if policy.is_single_use && !records::spend(&mut session, key, now).await? {
+                return Err(self.refusal(&policy).into());
             }
         }
         Ok(Opened { session, user, caller: self.caller, now, operation: PhantomData })
     }
 
     /// `401 verification_record.permission_denied`, with what a client needs to finish the step-up (RFC 9470).
-    fn refusal(&self) -> Refusal {
-        let sets: Vec<[&str; 1]> = O::REQUIREMENT.methods.iter().map(|method| [method.name()]).collect();
-        let own: Vec<&str> = self.caller.user.methods().into_iter().map(Method::name).collect();
-        Code::VerificationRequired.with(json!({
-            "operation": O::NAME,
-            "methods": sets,
-            "userMethods": own,
-            "acrValues": "urn:countersign:acr:1fa",
-            "maxAge": O::REQUIREMENT.max_age.as_secs(),
-        }))
+    fn refusal(&self, policy: &Policy) -> Refusal {
+        Code::VerificationRequired.with(challenge(policy, &self.caller.user))
     }
+}
+
+/// What a client needs to know to finish a step-up by `user` (contract `operations.md`, "RFC 9470").
+#[must_use]
+pub fn challenge(policy: &Policy, user: &User) -> Value {
+    json!({
+        "operation": policy.operation,
+        "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),
+        "userMethods": names(&user.methods()),
+        "acrValues": policy.acr().urn(),
+        "maxAge": policy.max_age.as_secs(),
+    })
+}
+
+/// Methods by their names.
+#[must_use]
+pub fn names(methods: &[Method]) -> Vec<&'static str> {
+    methods.iter().map(|method| method.name()).collect()
 }
 
 /// Only step-up records open gates (contract 2.2).
 const OPENS: &str = Purpose::UserPermissionValidation.name();
 
-fn exempts<O: Operation>(user: &User) -> bool {
-    O::REQUIREMENT.exempts_users_without_methods && user.methods().is_empty()
-}
-
-fn is_met<O: Operation>(record: Option<&records::Verified>, now: Timestamp) -> bool {
-    record.is_some_and(|record| {
-        Method::parse(&record.method).is_ok_and(|method| O::REQUIREMENT.is_met_by(method, record.verified_at, now))
-    })
+fn exempts(policy: &Policy, user: &User) -> bool {
+    policy.exempts_users_without_methods && user.methods().is_empty()
 }
 
 /// A look through the gate: a session that reads for operation `O`.

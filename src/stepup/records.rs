@@ -5,18 +5,24 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::opened::Whole;
 use crate::{
     app::App,
     audit::{self, Actor},
-    crypto::digest::record_key,
+    crypto::digest::{part_key, record_key},
     domain::{
         id::{RecordId, RecordKey, SessionId},
         method::Method,
+        policy::Proof,
         settings::SessionPolicy,
         time::Timestamp,
     },
     error::Result,
-    storage::{Session, guesses, records as rows, sessions},
+    storage::{
+        Session, guesses,
+        records::{self as rows, NewRecord},
+        sessions,
+    },
 };
 
 /// A record lives ten minutes, whatever happens to it (contract 1.11).
@@ -53,6 +59,22 @@ async fn tell_revoked(app: &App, session: &mut Session, actor: Actor<'_>, data: 
     if records == 0 { Ok(()) } else { audit::write(app, session, "verification.revoked", actor, data).await }
 }
 
+/// What a record has proved so far: its own method, or those of its parts.
+pub async fn proofs(
+    session: &mut Session,
+    key: &RecordKey,
+    method: &str,
+    verified_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Proof>> {
+    let proof = |method: &str, at| Method::parse(method).ok().map(|method| Proof { method, at });
+    if method != rows::OPENED {
+        return Ok(verified_at.and_then(|at| proof(method, at)).into_iter().collect());
+    }
+    let parts = rows::list_parts(session, key, now).await?;
+    Ok(parts.iter().filter_map(|part| proof(&part.method, part.verified_at)).collect())
+}
+
 /// A record that is about to be stored.
 pub struct Fresh {
     /// For its owner alone.
@@ -63,6 +85,8 @@ pub struct Fresh {
     pub created_at: Timestamp,
     /// When it dies.
     pub expires_at: Timestamp,
+    /// The record that was opened first, whose id this one is known by.
+    pub part_of: Option<RecordKey>,
 }
 
 impl Fresh {
@@ -71,7 +95,22 @@ impl Fresh {
     pub fn new(app: &App) -> Self {
         let id = RecordId::random(&*app.random);
         let created_at = app.now();
-        Self { key: record_key(&id), id, created_at, expires_at: created_at.plus(LIFE) }
+        Self { key: record_key(&id), id, created_at, expires_at: created_at.plus(LIFE), part_of: None }
+    }
+
+    /// The part of an opened record that is to prove `method`: it dies with the whole.
+    #[must_use]
+    pub fn part(app: &App, whole: &Whole, method: Method) -> Self {
+        let (id, part_of) = (whole.id.clone(), Some(whole.key));
+        Self { key: part_key(&whole.key, method), id, created_at: app.now(), expires_at: whole.expires_at, part_of }
+    }
+
+    /// Stores it; a part takes the place of an earlier one of its method.
+    pub async fn store(&self, session: &mut Session, row: NewRecord<'_>) -> Result<()> {
+        if self.part_of.is_some() {
+            rows::delete(session, &self.key).await?;
+        }
+        Ok(rows::add(session, row).await?)
     }
 
     /// What the owner is told.

@@ -38,13 +38,15 @@ pub struct NewRecord<'a> {
     pub expires_at: Timestamp,
     /// Set for records that are born verified.
     pub verified_at: Option<Timestamp>,
+    /// The record that was opened first, and collects this one.
+    pub part_of: Option<&'a RecordKey>,
 }
 
 /// Adds a record.
 pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<()> {
     let sql = "insert into verification_records (id_hash, user_id, method, purpose, identifier, code_mac,
-                 code_expires_at, guesses, created_at, expires_at, verified_at, dpop_jkt)
-               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)";
+                 code_expires_at, guesses, created_at, expires_at, verified_at, dpop_jkt, part_of)
+               values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)";
     let (mac, code_expires_at) = record.code.unzip();
     let params = (
         record.key,
@@ -58,6 +60,7 @@ pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<(
         record.expires_at,
         record.verified_at,
         record.holder.jkt,
+        record.part_of,
     );
     session.execute(sql, params).await.map(drop)
 }
@@ -65,6 +68,8 @@ pub async fn add(session: &mut Session, record: NewRecord<'_>) -> sqlx::Result<(
 /// What a guess of a code is judged by.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Challenge {
+    /// Where it is stored.
+    pub id_hash: RecordKey,
     /// The address the code went to.
     pub identifier: Option<String>,
     /// HMAC of the code; `None` when it was used.
@@ -76,10 +81,10 @@ pub struct Challenge {
 }
 
 /// Counts a guess against the caller's own living record and gives what to judge it by. A guess that cannot be evaluated
-/// (another address, no code any more, too late) is not counted (contract 1.6).
+/// (another address, no code any more, too late) is not counted (contract 1.6). The record is `key`, or `part` of an opened one.
 pub async fn count_guess(
     session: &mut Session,
-    key: &RecordKey,
+    [key, part]: [&RecordKey; 2],
     holder: Holder<'_>,
     method: &'static str,
     identifier: &str,
@@ -88,10 +93,10 @@ pub async fn count_guess(
     let sql = "update verification_records
                set guesses = guesses + case when identifier = $4 and code_mac is not null and code_expires_at > $5
                                             then 1 else 0 end
-               where id_hash = $1 and user_id = $2 and method = $3 and expires_at > $5 and created_at <= $6
+               where id_hash in ($1, $8) and user_id = $2 and method = $3 and expires_at > $5 and created_at <= $6
                  and revoked_at is null and spent_at is null and (dpop_jkt is null or dpop_jkt = $7)
-               returning identifier, code_mac, code_expires_at, guesses";
-    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
+               returning id_hash, identifier, code_mac, code_expires_at, guesses";
+    let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt, part);
     session.fetch_optional(sql, params).await
 }
 
@@ -102,69 +107,80 @@ pub async fn set_verified(session: &mut Session, key: &RecordKey, now: Timestamp
     Ok(session.execute(sql, (key, now)).await? == 1)
 }
 
-/// A record that may open a gate, or bind an address.
+/// A living record, which may satisfy a policy.
 #[derive(Debug, sqlx::FromRow)]
-pub struct Verified {
-    /// Which method proved it.
+pub struct Living {
+    /// Which method proved it; [`OPENED`] when it collects parts.
     pub method: String,
-    /// The address that was proved, for code methods.
-    pub identifier: Option<String>,
-    /// When.
-    pub verified_at: Timestamp,
+    /// When; for a record that was opened first, when its policy was met.
+    pub verified_at: Option<Timestamp>,
+    /// The operation it was opened for.
+    pub operation: Option<String>,
 }
 
-/// The record `$1` is the user `$2`'s own, of purpose `$3`, verified, and alive at `$4`. Nor was it made after `$5`, when the clock
-/// was wrong: it would live until the time comes. Where it is bound to a key, that is `$6`.
-macro_rules! proven {
+/// The method of a record that was opened first: none of its own.
+pub const OPENED: &str = "opened";
+
+/// The record `$1` is the user `$2`'s own, of purpose `$3`, and alive at `$4`, no part of another, and nobody has it reserved. Nor was
+/// it made after `$5`, when the clock was wrong: it would live until the time comes. Where it is bound to a key, that is `$6`.
+macro_rules! living {
     () => {
         "id_hash = $1 and user_id = $2 and purpose = $3 and expires_at > $4 and created_at <= $5
-         and verified_at is not null and spent_at is null and revoked_at is null
-         and (dpop_jkt is null or dpop_jkt = $6)"
+         and part_of is null and spent_at is null and revoked_at is null
+         and (reserved_until is null or reserved_until <= $4) and (dpop_jkt is null or dpop_jkt = $6)"
     };
 }
 
-/// The caller's own living, verified record of that purpose. Holds nothing: for early refusals only.
-pub async fn find_verified(
+/// The caller's own living record of that purpose. Holds nothing: for early refusals only.
+pub async fn find_living(
     session: &mut Session,
     key: &RecordKey,
     holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
-) -> sqlx::Result<Option<Verified>> {
-    let sql = concat!("select method, identifier, verified_at from verification_records where ", proven!());
+) -> sqlx::Result<Option<Living>> {
+    let sql = concat!("select method, verified_at, operation from verification_records where ", living!());
     session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
 /// The same, holding the record's row until the transaction ends, so that nobody revokes or spends it meanwhile.
-pub async fn hold_verified(
+pub async fn hold_living(
     session: &mut Session,
     key: &RecordKey,
     holder: Holder<'_>,
     purpose: &'static str,
     now: Timestamp,
-) -> sqlx::Result<Option<Verified>> {
+) -> sqlx::Result<Option<Living>> {
     let sql = concat!(
         "update verification_records set guesses = guesses where ",
-        proven!(),
-        " returning method, identifier, verified_at"
+        living!(),
+        " returning method, verified_at, operation"
     );
     session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
-/// Spends the caller's own living, verified record of that purpose; `None` when there is none, or another was quicker.
-pub async fn spend(
-    session: &mut Session,
-    key: &RecordKey,
-    holder: Holder<'_>,
-    purpose: &'static str,
-    now: Timestamp,
-) -> sqlx::Result<Option<Verified>> {
-    let sql = concat!(
-        "update verification_records set spent_at = $4 where ",
-        proven!(),
-        " returning method, identifier, verified_at"
-    );
-    session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
+/// A method that was collected.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Part {
+    /// [`crate::domain::method::Method::name`].
+    pub method: String,
+    /// When it was proved.
+    pub verified_at: Timestamp,
+}
+
+/// The proved, living parts of a record that was opened first.
+pub async fn list_parts(session: &mut Session, whole: &RecordKey, now: Timestamp) -> sqlx::Result<Vec<Part>> {
+    let sql = "select method, verified_at from verification_records
+               where part_of = $1 and verified_at is not null and spent_at is null and revoked_at is null and created_at <= $2
+               order by method";
+    session.fetch_all(sql, (whole, now.plus(LEEWAY))).await
+}
+
+/// Spends a record that this transaction holds; false when that was done before.
+pub async fn spend(session: &mut Session, key: &RecordKey, now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update verification_records set spent_at = $2, reserved_until = null
+               where id_hash = $1 and spent_at is null and revoked_at is null";
+    Ok(session.execute(sql, (key, now)).await? == 1)
 }
 
 /// Spends the caller's own living, verified record of that method and address, to bind the address (contract D11);
@@ -180,7 +196,7 @@ pub async fn spend_for_binding(
     let sql = "update verification_records set spent_at = $5
                where id_hash = $1 and user_id = $2 and method = $3 and identifier = $4 and expires_at > $5
                  and created_at <= $6 and verified_at is not null and spent_at is null and revoked_at is null
-                 and (dpop_jkt is null or dpop_jkt = $7)";
+                 and part_of is null and (dpop_jkt is null or dpop_jkt = $7)";
     let params = (key, holder.user, method, identifier, now, now.plus(LEEWAY), holder.jkt);
     Ok(session.execute(sql, params).await? == 1)
 }

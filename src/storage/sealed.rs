@@ -45,6 +45,8 @@ pub const ALL: &[SealedColumn] = &[
     sealed!("outbox", "id", "sealed"),
     sealed!("hooks", "id", "config"),
     sealed!("hooks", "id", "signing_key"),
+    sealed!("verification_records", "handle", "display"),
+    sealed!("idempotent_answers", "id", "answer"),
 ];
 
 /// A sealed value.

@@ -61,6 +61,8 @@ macro_rules! sweep {
 
 /// Verification records, by their end.
 pub const RECORDS: Sweep = sweep!("verification_records", "id_hash", "expires_at");
+/// Answers that were to be given again, by their end.
+pub const IDEMPOTENT_ANSWERS: Sweep = sweep!("idempotent_answers", "id", "expires_at");
 /// Guesses.
 pub const GUESSES: Sweep = sweep!("guesses", "id", "at");
 /// Messages counted against limits.

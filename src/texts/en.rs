@@ -1,7 +1,10 @@
 //! English.
 
-use super::Words;
+use super::{Separators, Words};
 use crate::domain::message::Template;
+
+/// `1,234.50`.
+pub(super) const SEPARATORS: Separators = Separators { group: ",", decimal: "." };
 
 /// The words of a message.
 pub(super) const fn words(template: Template) -> Words {
@@ -38,6 +41,23 @@ It works once, within {minutes} minutes. Do not share it with anyone: {product} 
 
 If you did not ask for this code, somebody may be signed in to your account. Do not use the code, and change your password.",
             sms: "{code} is your {product} code to change two-step verification, within {minutes} minutes. Do not share it.",
+        },
+        Template::OperationConfirmation => Words {
+            subject: "{code} is your {product} confirmation code",
+            text: "{product} was asked to do this for you:
+
+{display}
+
+To agree to exactly this, enter this code:
+
+{code}
+
+It works once, within {minutes} minutes. Do not share it with anyone: {product} staff never ask for it.
+
+If this is not what you want, do not use the code. If you did not ask for it, somebody may be signed in to your account: change your password.",
+            sms: "{display}
+
+{code} is your {product} code to agree to exactly this, within {minutes} minutes. Not you? Do not use it.",
         },
         Template::SignIn => Words {
             subject: "{code} is your {product} sign-in code",

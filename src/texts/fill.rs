@@ -1,6 +1,7 @@
 //! Placeholders in texts: finding them, filling them in, and making the HTML part.
 
 use crate::domain::{
+    inert::is_unseen,
     message::{Locale, Template},
     time::Timestamp,
 };
@@ -21,6 +22,8 @@ pub struct Values<'a> {
     pub time: Option<Timestamp>,
     /// `{application}`: the name of the application somebody signs in to.
     pub application: Option<&'a str>,
+    /// `{display}`: what the code agrees to, as [`super::statement::render`] made it.
+    pub display: Option<&'a str>,
     /// `{link}`: the URL that signs in.
     pub link: Option<&'a str>,
 }
@@ -31,6 +34,7 @@ pub struct Values<'a> {
 pub(super) const fn placeholders(template: Template) -> &'static [&'static str] {
     match template {
         Template::UserPermissionValidation | Template::BindMfa => &["code", "minutes", "product", "user"],
+        Template::OperationConfirmation => &["code", "display", "minutes", "product", "user"],
         Template::BindNewIdentifier => &["code", "minutes", "product"],
         // Whether there is a user is not for the message to say.
         Template::SignIn => &["application", "code", "minutes", "product"],
@@ -92,6 +96,8 @@ fn value(name: &str, product: &str, values: &Values<'_>) -> String {
         "user" => clean(values.user.unwrap_or_default()),
         "time" => values.time.map(minute).unwrap_or_default(),
         "application" => clean(values.application.unwrap_or_default()),
+        // Whole, too: it is inert and has a length of its own, and what is cut off would be signed unseen.
+        "display" => seen(values.display.unwrap_or_default()),
         // Ours, and whole: a link that is cut off leads nowhere.
         "link" => values.link.unwrap_or_default().to_owned(),
         _ => String::new(),
@@ -106,16 +112,11 @@ fn minute(moment: Timestamp) -> String {
 
 /// A value without what could break a line, hide, or turn the direction of the text round it; at most 64 characters.
 pub(super) fn clean(value: &str) -> String {
-    let seen: String = value.chars().filter(|letter| !is_unseen(*letter)).collect();
-    seen.trim().chars().take(LONGEST_VALUE).collect()
+    seen(value).trim().chars().take(LONGEST_VALUE).collect()
 }
 
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+fn seen(value: &str) -> String {
+    value.chars().filter(|letter| !is_unseen(*letter)).collect()
 }
 
 /// A value as HTML text or attribute.
@@ -134,7 +135,7 @@ pub(super) fn escape(value: &str) -> String {
     escaped
 }
 
-/// The HTML part of a text part: paragraphs, the code large in one of its own, the link to be followed. No colours of its own, so dark
+/// The HTML part of a text part: paragraphs, the code large in one of its own, what it agrees to in bold, the link to be followed. No colours of its own, so dark
 /// mode works.
 pub(super) fn html_from(text: &str, values: &Values<'_>, locale: Locale) -> String {
     let paragraph = |paragraph: &str| {
@@ -144,6 +145,8 @@ pub(super) fn html_from(text: &str, values: &Values<'_>, locale: Locale) -> Stri
         } else if Some(paragraph) == values.code {
             let style = "font:600 28px/1.4 ui-monospace,Menlo,Consolas,monospace;letter-spacing:4px;margin:24px 0";
             format!("<p style=\"{style}\">{}</p>\n", escape(paragraph))
+        } else if Some(paragraph) == values.display {
+            format!("<p style=\"font-weight:600\">{}</p>\n", escape(paragraph))
         } else {
             format!("<p>{}</p>\n", escape(paragraph).replace('\n', "<br>\n"))
         }

@@ -1,7 +1,10 @@
 //! Japanese.
 
-use super::Words;
+use super::{Separators, Words};
 use crate::domain::message::Template;
+
+/// `1,234.50`.
+pub(super) const SEPARATORS: Separators = Separators { group: ",", decimal: "." };
 
 /// The words of a message.
 pub(super) const fn words(template: Template) -> Words {
@@ -38,6 +41,23 @@ pub(super) const fn words(template: Template) -> Words {
 
 お心当たりがない場合は、第三者があなたのアカウントにログインしているおそれがあります。コードを使わず、パスワードを変更してください。",
             sms: "{product} の二段階認証を変更するコードは {code} です（{minutes} 分間有効）。誰にも教えないでください。",
+        },
+        Template::OperationConfirmation => Words {
+            subject: "{code} は {product} の確認コードです",
+            text: "{product} で次の操作が依頼されました。
+
+{display}
+
+この内容のとおりに承認するには、次のコードを入力してください。
+
+{code}
+
+このコードは {minutes} 分以内に一度だけ使えます。誰にも教えないでください。{product} の担当者がコードを尋ねることはありません。
+
+内容に誤りがある場合は、コードを使わないでください。依頼にお心当たりがない場合は、第三者があなたのアカウントにログインしているおそれがあります。パスワードを変更してください。",
+            sms: "{display}
+
+上の内容を {product} で承認するコードは {code} です（{minutes} 分間有効）。誰にも教えないでください。",
         },
         Template::SignIn => Words {
             subject: "{code} は {product} のログインコードです",

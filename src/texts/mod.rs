@@ -8,6 +8,7 @@ mod fill;
 mod ja;
 mod locale;
 mod overrides;
+pub mod statement;
 
 use std::collections::HashMap;
 
@@ -28,6 +29,15 @@ struct Words {
     text: &'static str,
     /// The whole of a text message.
     sms: &'static str,
+}
+
+/// How numbers are written in a language.
+#[derive(Clone, Copy)]
+struct Separators {
+    /// Between groups of three digits.
+    group: &'static str,
+    /// Before the decimals.
+    decimal: &'static str,
 }
 
 /// One piece of a message, as a file of the operator's may replace it.
@@ -78,6 +88,13 @@ const fn built_in(locale: Locale, template: Template) -> Words {
     match locale {
         Locale::En => en::words(template),
         Locale::Ja => ja::words(template),
+    }
+}
+
+const fn separators(locale: Locale) -> Separators {
+    match locale {
+        Locale::En => en::SEPARATORS,
+        Locale::Ja => ja::SEPARATORS,
     }
 }
 

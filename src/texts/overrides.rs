@@ -114,6 +114,12 @@ fn judge(text: &str, template: Template, part: Part) -> Result<(), String> {
     if template.carries_code() && part != Part::Subject && !used.contains(&"code") {
         return Err("the text never shows the code: put {code} where it belongs, best alone on its line".to_owned());
     }
+    if template.carries_display() && part != Part::Subject && !used.contains(&"display") {
+        return Err(
+            "the text never shows what the code agrees to: put {display} before the code, best alone on its line"
+                .to_owned(),
+        );
+    }
     if template.carries_link() && matches!(part, Part::Text | Part::Html) && !used.contains(&"link") {
         return Err("the text never shows the link: put {link} where it belongs, best alone on its line".to_owned());
     }
@@ -153,6 +159,8 @@ mod tests {
     #[case("en/BindMfa.sms.txt", "no code here", "never shows the code")]
     #[case("en/BindMfa.html", "<p>{code} {kode}</p>", "{kode} is not known")]
     #[case("en/SignInLink.html", "{code}", "never shows the link")]
+    #[case("en/OperationConfirmation.sms.txt", "{code}", "never shows what the code agrees to")]
+    #[case("en/BindMfa.text.txt", "{code} {display}", "{display} is not known")]
     #[case("en/SignIn.sms.txt", "{code} {user}", "{user} is not known")]
     #[case("en/BindMfa.text.txt", "{ code }", "{ code } is not known")]
     #[case("en/BindMfa.text.txt", "{{code}}", "double braces")]

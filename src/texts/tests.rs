@@ -8,6 +8,7 @@ fn values(template: Template) -> Values<'static> {
         user: Some("Ada"),
         time: Some(Timestamp(1_763_640_000_000)),
         application: Some("Notes"),
+        display: template.carries_display().then_some("Pay 1,120.50 EUR to ACME GmbH"),
         link: Some("https://login.example.com/passwordless/verify_redirect?link=a-b_c"),
     }
 }
@@ -43,6 +44,25 @@ fn a_code_stands_in_the_subject_and_alone_on_a_line() {
         assert!(email.html.unwrap().contains(">042137</p>"));
         let sms = render(&templates, template, Kind::Sms, locale, &values(template));
         assert_eq!(sms.text.lines().last().unwrap(), "@login.example.com #042137");
+    }
+}
+
+#[test]
+fn what_a_code_agrees_to_stands_whole_before_it_and_stays_text() {
+    let templates = Templates::built_in("Countersign", None);
+    let display = format!("Pay 1,120.50 EUR to <a href=\"https://x.example\">{{code}} & {}</a>", "é".repeat(250));
+    let values = Values { display: Some(&display), ..values(Template::OperationConfirmation) };
+    for locale in Locale::ALL {
+        let email = render(&templates, Template::OperationConfirmation, Kind::Email, *locale, &values);
+        let sms = render(&templates, Template::OperationConfirmation, Kind::Sms, *locale, &values).text;
+        for text in [&email.text, &sms] {
+            let place = text.lines().position(|line| line == display).unwrap();
+            assert!(text.lines().position(|line| line.contains("042137")).unwrap() > place, "{text}");
+        }
+        let html = email.html.unwrap();
+        let wanted = format!(">{}</p>", fill::escape(&display));
+        assert!(html.contains(&wanted) && !html.contains("<a"), "{html}");
+        assert!(!email.subject.unwrap().contains("EUR"));
     }
 }
 

@@ -96,36 +96,44 @@ impl FromRequest for Caller {
     type Future = std::future::Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = request.extensions().get::<Self>().cloned();
-        std::future::ready(
-            caller.ok_or_else(|| Error::Failed(anyhow::anyhow!("this route is not behind `authenticate`"))),
-        )
+        let extensions = request.extensions();
+        std::future::ready(extensions.get::<Self>().cloned().ok_or_else(|| {
+            // Whoever else may call some routes of the scope may not call this one.
+            let is_service = extensions.contains::<NoUser>();
+            let forgotten = || Error::Failed(anyhow::anyhow!("this route is not behind `authenticate`"));
+            if is_service { Code::Forbidden.into() } else { forgotten() }
+        }))
     }
 }
+
+/// Marks a request that somebody else than a user makes, who was authenticated.
+pub struct NoUser;
 
 /// Wraps every route of a signed-in user: token, then the account centre's switch (contract 0.1).
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let dressing = request.app_data::<Data<App>>().filter(|_| dpop::is_used(request.headers())).cloned();
-    let mut response = match identify(&request).await {
+    let is_dpop = dpop::is_used(request.headers());
+    let app = request.app_data::<Data<App>>().cloned();
+    let app = app.ok_or_else(|| Error::Failed(anyhow::anyhow!("the app is missing")))?;
+    let mut response = match identify(&app, request.request()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.call(request).await?.map_into_boxed_body()
         }
         Err(error) => request.into_response(error.error_response()),
     };
-    if let Some(app) = dressing {
+    if is_dpop {
         dpop::dress(&app, response.headers_mut());
     }
     Ok(response)
 }
 
-async fn identify(request: &ServiceRequest) -> Result<Caller> {
-    let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
+/// The user whose token a request shows.
+pub async fn identify(app: &App, request: &HttpRequest) -> Result<Caller> {
     let audiences = std::slice::from_ref(&app.urls.account_audience);
-    let found = found(app, Aim::Own(request.request()), audiences).await?;
+    let found = found(app, Aim::Own(request), audiences).await?;
     if !found.scopes.iter().any(|scope| scope == "openid") {
         return Err(Code::Forbidden.into());
     }
@@ -133,7 +141,7 @@ async fn identify(request: &ServiceRequest) -> Result<Caller> {
     if !settings.account_center.enabled {
         return Err(Code::AccountCenterNotEnabled.into());
     }
-    Ok(signed(found, settings, request.request()))
+    Ok(signed(found, settings, request))
 }
 
 fn signed(found: Found, settings: Arc<Settings>, request: &HttpRequest) -> Caller {
@@ -212,6 +220,13 @@ pub async fn shown_claims(app: &App, request: &HttpRequest, audiences: &[String]
     let claims = own_claims(app, shown.token, audiences).await?;
     shown.require_holder(app, Aim::Own(request), claims.jkt(), Some(&ApplicationId(claims.client_id.clone()))).await?;
     Ok(claims)
+}
+
+/// Whether a request shows a token that says it is for one of `audiences`. Nobody has vouched for it yet: it may choose who judges.
+#[must_use]
+pub fn claims_to_be_for(headers: &HeaderMap, audiences: &[String]) -> bool {
+    shown(headers)
+        .is_ok_and(|shown| tokens::claimed_audience(shown.token).is_ok_and(|claimed| claimed.meets(audiences)))
 }
 
 /// The token of `Authorization: Bearer` (contract 2.1).

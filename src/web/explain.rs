@@ -5,7 +5,10 @@ use jsonschema::{ValidationError, error::ValidationErrorKind};
 use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::{
+    payload::Problem,
+    refusal::{Code, Refusal},
+};
 
 /// At most so many issues are listed.
 const MOST: usize = 20;
@@ -27,21 +30,41 @@ pub fn refuse<T: ToSchema>(
     if issues.is_empty() {
         issues.push(by_parser(error));
     }
-    let details = issues.iter().map(line).collect::<Vec<_>>().join("\n");
-    let issues: Vec<Value> = issues.into_iter().map(to_json).collect();
-    Refusal {
-        details: Some(details),
-        ..Code::InvalidInput.with(json!({ "issues": issues, "name": "ZodError", "part": part }))
-    }
+    listing(issues, part)
+}
+
+/// `guard.invalid_input` for what is wrong with a payload, if the parser stopped at one.
+#[must_use]
+pub fn payload_in(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<Refusal> {
+    Problem::in_error(&error.inner().to_string())?;
+    Some(listing(vec![by_parser(Some(error))], "body"))
 }
 
 /// `guard.invalid_input` for one member or parameter, for what no schema says. `message` never quotes the value.
 #[must_use]
 pub fn one(part: &str, name: &str, message: &str) -> Refusal {
-    let issue = Issue { code: "custom", path: vec![Value::from(name)], message: message.to_owned(), more: Vec::new() };
+    let path = vec![Value::from(name)];
+    listing(vec![Issue { code: "custom", path, message: message.to_owned(), more: Vec::new() }], part)
+}
+
+/// `guard.invalid_input` for a payload that was read but cannot be shown: `name` is the member of the body that holds it.
+#[must_use]
+pub fn payload(name: &str, problems: Vec<Problem>) -> Refusal {
+    let issue = |problem: Problem| Issue {
+        code: "custom",
+        path: std::iter::once(json!(name)).chain(problem.path.iter().map(|step| json!(step))).collect(),
+        message: problem.sentence.into_owned(),
+        more: Vec::new(),
+    };
+    listing(problems.into_iter().take(MOST).map(issue).collect(), "body")
+}
+
+fn listing(issues: Vec<Issue>, part: &str) -> Refusal {
+    let details = issues.iter().map(line).collect::<Vec<_>>().join("\n");
+    let issues: Vec<Value> = issues.into_iter().map(to_json).collect();
     Refusal {
-        details: Some(line(&issue)),
-        ..Code::InvalidInput.with(json!({ "issues": [to_json(issue)], "name": "ZodError", "part": part }))
+        details: Some(details),
+        ..Code::InvalidInput.with(json!({ "issues": issues, "name": "ZodError", "part": part }))
     }
 }
 
@@ -61,10 +84,21 @@ fn to_json(issue: Issue) -> Value {
 
 /// What the parser said, when the schema finds nothing.
 fn by_parser(error: Option<&serde_path_to_error::Error<serde_json::Error>>) -> Issue {
-    let path = error.map(|error| error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
-    let path = path.split('.').filter(|step| !step.is_empty()).map(Value::from).collect();
+    let mut path: Vec<Value> = error.map(|error| error.path().iter().filter_map(step).collect()).unwrap_or_default();
+    let problem = error.and_then(|error| Problem::in_error(&error.inner().to_string()));
     // The parser's own text may quote the value; a value may be a secret.
-    Issue { code: "custom", path, message: "The value is not acceptable.".to_owned(), more: Vec::new() }
+    let message = problem.as_ref().map_or("The value is not acceptable.", |problem| &problem.sentence).to_owned();
+    path.extend(problem.into_iter().flat_map(|problem| problem.path).map(|step| json!(step)));
+    Issue { code: "custom", path, message, more: Vec::new() }
+}
+
+fn step(segment: &serde_path_to_error::Segment) -> Option<Value> {
+    match segment {
+        serde_path_to_error::Segment::Seq { index } => Some(json!(index)),
+        serde_path_to_error::Segment::Map { key } => Some(json!(key)),
+        serde_path_to_error::Segment::Enum { variant } => Some(json!(variant)),
+        serde_path_to_error::Segment::Unknown => None,
+    }
 }
 
 /// Whether some list stands where the schema wants something else.

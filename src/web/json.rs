@@ -11,14 +11,14 @@ use actix_web::{
 };
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::explain;
 use crate::{
     app::App,
     config::LimitsConfig,
-    domain::refusal::Code,
+    domain::{decimal, refusal::Code},
     error::{Error, Result},
 };
 
@@ -135,24 +135,53 @@ fn has_misplaced_list<T: ToSchema>(bytes: &[u8]) -> bool {
     bytes.contains(&b'[') && serde_json::from_slice(bytes).is_ok_and(|value| explain::has_misplaced_list::<T>(&value))
 }
 
-/// To JSON Schema `75.0` is an integer, to the parser it is none: reads such a body again, with whole numbers written as such.
+/// To JSON Schema `75.0` is an integer, to the parser it is none: reads such a body again, with whole numbers written as such and every
+/// other byte as it was, so that what was refused for another reason is refused again.
 fn with_whole_numbers<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Option<T> {
-    fn settle(value: &mut Value) -> bool {
-        match value {
-            Value::Number(number) => {
-                let whole = number.as_f64().filter(|number| number.fract() == 0.0);
-                let whole =
-                    whole.filter(|_| number.is_f64()).and_then(|number| format!("{number:.0}").parse::<i64>().ok());
-                whole.map(|whole| *value = whole.into()).is_some()
+    serde_json::from_slice::<Map<String, Value>>(bytes).ok()?;
+    let text = settled(std::str::from_utf8(bytes).ok()?)?;
+    let is_fit = !has_misplaced_list::<T>(text.as_bytes());
+    if is_fit { serde_json::from_str(&text).ok() } else { None }
+}
+
+/// JSON text with `75.0` and `7.5e1` as `75`, outside texts; `None` when no number is written so.
+fn settled(json: &str) -> Option<String> {
+    let mut text = String::with_capacity(json.len());
+    let mut rest = json;
+    let mut is_other = false;
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '"' => end_of_text(rest),
+            '-' | '0'..='9' => rest
+                .find(|letter: char| !(letter.is_ascii_digit() || matches!(letter, '-' | '+' | '.' | 'e' | 'E')))
+                .unwrap_or(rest.len()),
+            other => other.len_utf8(),
+        };
+        let (token, after) = rest.split_at(end);
+        let whole = token.contains(['.', 'e', 'E']).then(|| token.parse::<f64>().ok()).flatten();
+        let whole = whole.map(|number| format!("{number:.0}")).filter(|_| first != '"');
+        match whole.filter(|whole| whole.parse::<i64>().is_ok() && decimal::is_same(token, whole)) {
+            Some(whole) => {
+                text.push_str(&whole);
+                is_other = true;
             }
-            Value::Array(items) => items.iter_mut().map(settle).filter(|settled| *settled).count() > 0,
-            Value::Object(members) => members.values_mut().map(settle).filter(|settled| *settled).count() > 0,
-            _ => false,
+            None => text.push_str(token),
         }
+        rest = after;
     }
-    let mut value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object)?;
-    let is_other = settle(&mut value) && !explain::has_misplaced_list::<T>(&value);
-    if is_other { serde_json::from_value(value).ok() } else { None }
+    is_other.then_some(text)
+}
+
+/// Where the text that `json` begins with ends, past its quote.
+fn end_of_text(json: &str) -> usize {
+    let mut is_escaped = true;
+    let end = json.bytes().position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        // The first quote opens.
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(json.len(), |end| end + 1)
 }
 
 /// Whether some text holds U+0000, which PostgreSQL cannot store: what one engine refuses, both refuse.
@@ -178,6 +207,10 @@ fn malformed_or_misshapen<T: ToSchema>(
     match serde_json::from_slice::<Value>(bytes) {
         Ok(Value::Object(members)) if members.contains_key("__proto__") => Code::MalformedJson.into(),
         Ok(value @ (Value::Object(_) | Value::Array(_))) => explain::refuse::<T>(&value, "body", error).into(),
+        // JSON that no `Value` holds: numbers past a double, halves of surrogate pairs. Payloads tell of both.
+        Err(_) if serde_json::from_slice::<&RawValue>(bytes).is_ok() => {
+            error.and_then(explain::payload_in).map_or_else(|| Code::MalformedJson.into(), Error::from)
+        }
         Ok(_) | Err(_) => Code::MalformedJson.into(),
     }
 }
@@ -185,6 +218,7 @@ fn malformed_or_misshapen<T: ToSchema>(
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
+    use serde_json::json;
 
     use super::*;
 
@@ -217,6 +251,47 @@ mod tests {
         assert_eq!(count(r#"{"count":7.5e1}"#).unwrap(), 75);
         for body in [r#"{"count":7.5}"#, r#"{"count":-75.0}"#, r#"{"count":1e300}"#, "[75.0]", r#"{"count":75.0} x"#] {
             count(body).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn only_whole_numbers_are_written_anew() {
+        let written = r#"{"a":75.0,"b":["7.0\"",-1.5e1,{"c\\\\":2.0}],"d":1.5,"e":0.10,"e":9007199254740993.0,"f":1e300,"g":-0.0,"h":3}"#;
+        let wanted =
+            r#"{"a":75,"b":["7.0\"",-15,{"c\\\\":2}],"d":1.5,"e":0.10,"e":9007199254740993.0,"f":1e300,"g":-0,"h":3}"#;
+        assert_eq!(settled(written).unwrap(), wanted);
+        assert_eq!(settled(wanted), None);
+    }
+
+    #[derive(Debug, Deserialize, utoipa::ToSchema)]
+    struct Bound {
+        payload: crate::domain::payload::Payload,
+    }
+
+    #[test]
+    fn a_payload_that_two_readers_would_read_apart_is_refused_with_its_place() {
+        let good = r#"{"payload":{"amount":1.0,"payees":[{"name":"Ada"},[]]}}"#;
+        let bound = parse::<Bound>(good.as_bytes(), Kind::Json).unwrap();
+        assert_eq!(bound.payload.canonical(), r#"{"amount":1,"payees":[{"name":"Ada"},[]]}"#);
+        for (payload, path, words) in [
+            (r#"{"a":1.0,"b.c":[0,{"x":1,"x":1}]}"#, json!(["payload", "b.c", 1, "x"]), "stands twice"),
+            (r#"{"a":1,"a":1}"#, json!(["payload", "a"]), "stands twice"),
+            (r#"{"a":1.0,"n":9007199254740992}"#, json!(["payload", "n"]), "past 2^53 - 1"),
+            (r#"{"a":1.0,"n":0.10000000000000001}"#, json!(["payload", "n"]), "fewer digits"),
+            (r#"{" at line 9":1e400}"#, json!(["payload", " at line 9"]), "past 2^53 - 1"),
+            (r#"{"x":["\ud800"]}"#, json!(["payload", "x", 0]), "surrogate"),
+            (r#"[1.0]"#, json!(["payload"]), "Expected object but received array."),
+            (r#""x""#, json!(["payload"]), "Expected object but received string."),
+        ] {
+            let body = format!(r#"{{"payload":{payload}}}"#);
+            let error = parse::<Bound>(body.as_bytes(), Kind::Json).unwrap_err();
+            let shown = error.shown();
+            assert_eq!(shown.code, Code::InvalidInput, "{body}");
+            let issue = &shown.data.as_ref().unwrap()["issues"][0];
+            assert_eq!(issue["path"], path, "{body}");
+            assert!(issue["message"].as_str().unwrap().contains(words), "{body}: {issue}");
+            let broken = parse::<Bound>(body[..body.len() - 1].as_bytes(), Kind::Json).unwrap_err();
+            assert_eq!(broken.shown().code, Code::MalformedJson, "{body}");
         }
     }
 

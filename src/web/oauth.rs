@@ -98,6 +98,13 @@ impl OauthError {
         Self::new("invalid_request", "a parameter stands more than once")
     }
 
+    /// For routes that are not OAuth's: `code` in its place, unless the service itself has failed.
+    #[must_use]
+    pub fn or(&self, code: Code) -> Refusal {
+        let code = if self.status >= 500 { Code::Unavailable } else { code };
+        Refusal { retry_after: self.retry_after, ..code.refuse() }
+    }
+
     /// As an answer.
     pub fn answer(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);

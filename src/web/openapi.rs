@@ -47,6 +47,16 @@ pub const MANAGEMENT: &[Code] = &[
     Code::Forbidden,
 ];
 
+/// What a relying service may be told before anything else.
+pub const SERVICE: &[Code] = &[
+    Code::AuthorizationHeaderMissing,
+    Code::AuthorizationTokenType,
+    Code::ClientUnknown,
+    Code::Unauthorized,
+    Code::SubjectMissing,
+    Code::Forbidden,
+];
+
 /// Groups codes by status, with an example each.
 #[must_use]
 pub fn responses(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
@@ -146,8 +156,8 @@ fn example(code: Code) -> Value {
 /// makes a type to be named in `#[utoipa::path(responses(..., Refused))]`.
 #[macro_export]
 macro_rules! refusals {
-    ($name:ident: [$($group:ident),*] $(, $code:ident)*) => {
-        struct $name;
+    ($visibility:vis $name:ident: [$($group:ident),*] $(, $code:ident)*) => {
+        $visibility struct $name;
         impl utoipa::IntoResponses for $name {
             fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
                 $crate::web::openapi::responses(&[

@@ -51,6 +51,8 @@ mod messages;
 mod oauth;
 #[cfg(test)]
 mod openapi;
+
+mod operations;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -22,7 +22,8 @@ fn message(template: Template, kind: Kind, locale: Locale, to: &str) -> Message 
     let templates = Templates::built_in("Countersign", Some("login.example.com"));
     let made = Timestamp(1_763_640_000_000);
     let code = template.carries_code().then_some("042137");
-    let values = Values { code, minutes: 10, time: Some(made), ..Values::default() };
+    let display = template.carries_display().then_some("Pay 120.50 EUR to ACME GmbH");
+    let values = Values { code, display, minutes: 10, time: Some(made), ..Values::default() };
     Message {
         id: "0198c0de".to_owned(),
         created_at: made,

@@ -2,6 +2,7 @@
 //! `tests/it/seeds.rs` runs each on the inputs of `fuzz/seeds`.
 
 mod answers;
+mod payloads;
 mod requests;
 mod settings;
 mod tokens;
@@ -23,6 +24,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("bodies", wire::bodies),
     ("configuration", settings::configuration),
     ("templates", settings::templates),
+    ("payloads", payloads::payloads),
     ("answers", answers::answers),
     ("requests", requests::requests),
 ];

@@ -99,6 +99,7 @@ async fn people(running: &Running, application: &ApplicationId) -> [String; 4] {
         created_at: now,
         expires_at: record.expires_at,
         verified_at: Some(now),
+        part_of: None,
     };
     countersign::storage::records::add(&mut session, row).await.unwrap();
     session.commit().await.unwrap();

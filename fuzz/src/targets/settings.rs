@@ -49,10 +49,13 @@ pub fn templates(data: &[u8]) {
     fs::remove_file(file).unwrap();
     let Ok(templates) = loaded else { return };
     let code = template.carries_code().then_some("481516");
-    let values = Values { code, minutes: 10, user: Some("<q1q>\r\nBcc: {code}"), time: None, ..Values::default() };
+    let display = template.carries_display().then_some("Pay <q1q> 108.00 EUR");
+    let values =
+        Values { code, display, minutes: 10, user: Some("<q1q>\r\nBcc: {code}"), time: None, ..Values::default() };
     let kind = if ending == "sms.txt" { Kind::Sms } else { Kind::Email };
     let message = texts::render(&templates, template, kind, Locale::En, &values);
     assert!(code.is_none_or(|code| message.text.contains(code)), "no code in {:?}", message.text);
+    assert!(display.is_none_or(|display| message.text.contains(display)), "nothing is agreed to in {:?}", message.text);
     assert!(message.subject.is_none_or(|subject| !subject.contains(['\r', '\n'])), "a subject of two lines");
     if let Some(html) = message.html {
         let own = String::from_utf8_lossy(text);

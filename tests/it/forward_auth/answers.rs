@@ -8,11 +8,11 @@ use super::{guarding, lab, route};
 use crate::harness::{Answer, TestApp};
 
 /// How nginx and HAProxy say what a request is.
-const NGINX: [&str; 3] = ["x-original-method", "x-original-host", "x-original-uri"];
+pub const NGINX: [&str; 3] = ["x-original-method", "x-original-host", "x-original-uri"];
 /// How Caddy and Traefik do.
 const TRAEFIK: [&str; 3] = ["x-forwarded-method", "x-forwarded-host", "x-forwarded-uri"];
 
-async fn ask(app: &TestApp, names: [&str; 3], values: [&str; 3], more: &[(&str, &str)]) -> Answer {
+pub async fn ask(app: &TestApp, names: [&str; 3], values: [&str; 3], more: &[(&str, &str)]) -> Answer {
     let mut request = app.http.get(app.url("/forward-auth"));
     for (name, value) in names.into_iter().zip(values).chain(more.iter().copied()) {
         request = request.header(name, value);
@@ -20,7 +20,7 @@ async fn ask(app: &TestApp, names: [&str; 3], values: [&str; 3], more: &[(&str, 
     Answer::of(request).await
 }
 
-const PAID: [&str; 3] = ["POST", lab::HOST, "/transfers/1/execute"];
+pub const PAID: [&str; 3] = ["POST", lab::HOST, "/transfers/1/execute"];
 
 #[tokio::test]
 async fn nobody_may_ask_who_is_not_listed() {
@@ -43,12 +43,17 @@ async fn what_no_route_knows_is_refused_unless_said() {
     let refusing = TestApp::start_with(guarding(Unrouted::Refuse)).await;
     let passing = TestApp::start_with(guarding(Unrouted::Pass)).await;
     for names in [NGINX, TRAEFIK] {
-        for target in [["GET", lab::HOST, "/transfers/1/execute"], ["POST", "shop.example", "/transfers/1/execute"]] {
+        for target in [["GET", lab::HOST, "/transfers/1/execute"], ["POST", lab::HOST, "/transfers"]] {
             ask(&refusing, names, target, &[]).await.expect("403 forward_auth.refused");
             let passed = ask(&passing, names, target, &[]).await.expect("200");
             for name in ["subject", "operation", "amr", "assertion"] {
                 assert_eq!(passed.header(&format!("x-countersign-{name}")), Some(""), "{passed:?}");
             }
+        }
+        // A back end that answers to any name would be reached past its guard.
+        for host in ["shop.example", "bank.example:8443", "127.0.0.1"] {
+            let answer = ask(&passing, names, ["POST", host, "/transfers/1/execute"], &[]).await;
+            answer.expect("403 forward_auth.refused");
         }
         ask(&passing, names, PAID, &[]).await.expect("401 auth.authorization_header_missing");
         ask(&passing, names, ["POST", lab::HOST, "/Transfers/1/Execute/"], &[])
@@ -194,4 +199,10 @@ async fn a_configuration_that_guards_nothing_it_means_to_does_not_start() {
     assert!(config.problems().is_empty(), "{:?}", config.problems());
     config.forward_auth.routes.push(route("POST", "/transfers/1/execute"));
     assert!(config.problems()[0].starts_with("forward_auth.routes[2].path: "), "{:?}", config.problems());
+    // What is built in is guarded by its own gate, and a name nobody knows guards nothing.
+    for name in ["account.email.update", "payments.tranfser"] {
+        guarding(Unrouted::Refuse)(&mut config);
+        config.forward_auth.routes[0].operation = name.to_owned();
+        assert!(config.problems()[0].starts_with("forward_auth.routes[0].operation: "), "{:?}", config.problems());
+    }
 }

@@ -28,7 +28,7 @@ pub struct Lab {
     /// Between the proxies and Countersign.
     pub way: Proxy,
     pub fronts: Vec<Front>,
-    seen: Arc<Mutex<Vec<Request>>>,
+    pub seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Lab {
@@ -52,8 +52,13 @@ impl Lab {
 
     /// What the back end got since it was asked last.
     pub fn seen(&self) -> Vec<Request> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+        taken(&self.seen)
     }
+}
+
+/// What the back end got since it was asked last.
+pub fn taken(seen: &Mutex<Vec<Request>>) -> Vec<Request> {
+    std::mem::take(&mut seen.lock().unwrap())
 }
 
 /// A running proxy, ended with the test.

@@ -135,6 +135,8 @@ async fn the_host_is_the_one_the_back_end_sees() {
     let lab = Lab::start(guarding(Unrouted::Pass)).await;
     for front in &lab.fronts {
         for hosts in [
+            "Host: shop.example",
+            "Host: 127.0.0.1",
             "Host: BANK.example",
             "Host: bank.example.",
             "Host: bank.example:443",

@@ -7,6 +7,7 @@ mod actors;
 mod database;
 mod dpop;
 mod mail_server;
+mod redeemer;
 pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub use actors::{Answer, Service, User};
 pub use database::TestDatabase;
 pub use dpop::{Bound, ClientKey, merge};
 pub use mail_server::MailServer;
+pub use redeemer::{Redeemer, with_operations};
 
 /// 2026-11-20T12:00:00Z: every test begins then.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
@@ -189,6 +191,12 @@ impl TestApp {
         add_application(&self.running.app, "third-party", true).await.0
     }
 
+    /// A relying service of that id, as [`with_operations`] names them.
+    pub async fn redeemer(&self, id: &str) -> Redeemer<'_> {
+        let (id, secret) = add_application_as(self.app(), ApplicationId(id.to_owned()), id, false).await;
+        Redeemer { app: self, id: id.0, secret }
+    }
+
     /// The management API's client, with a token.
     pub async fn manager(&self) -> Service<'_> {
         Service::sign_in(self).await
@@ -235,9 +243,13 @@ fn config(database: &TestDatabase) -> Config {
 }
 
 async fn add_application(app: &App, name: &str, is_third_party: bool) -> (ApplicationId, String) {
+    add_application_as(app, ApplicationId::random(&*app.random), name, is_third_party).await
+}
+
+async fn add_application_as(app: &App, id: ApplicationId, name: &str, is_third_party: bool) -> (ApplicationId, String) {
     use countersign::{crypto::digest::digest, storage::applications};
     let application = Application {
-        id: ApplicationId::random(&*app.random),
+        id,
         name: name.to_owned(),
         description: None,
         kind: "MachineToMachine".to_owned(),

@@ -93,6 +93,21 @@ async fn notices_bring_their_words() {
     assert!(body["payload"].get("code").is_none());
 }
 
+#[tokio::test]
+async fn what_a_code_agrees_to_reaches_the_hook_in_words() {
+    let (base, seen) = answering(|| Answer::new(200, "ok"));
+    let channels = hooked(&base, 10_000);
+    for kind in Kind::ALL {
+        channels.send(&message(Template::OperationConfirmation, *kind, Locale::En, "to")).await.unwrap();
+    }
+    for request in &*seen.lock().unwrap() {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let text = body["payload"]["text"].as_str().unwrap();
+        assert!(text.contains("Pay 120.50 EUR to ACME GmbH") && text.contains("042137"), "{body}");
+        assert_eq!(body["payload"]["code"], "042137");
+    }
+}
+
 #[rstest]
 #[case(302, false)]
 #[case(400, true)]

@@ -1,0 +1,196 @@
+//! Records that are opened first, for one operation and perhaps one payload, and then collect methods (contract `operations.md`).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{
+    gate::names,
+    records::{self, Fresh},
+};
+use crate::{
+    app::App,
+    audit::{self, Actor},
+    clock::LEEWAY,
+    crypto::digest::{payload_digest, record_key},
+    domain::{
+        id::{RecordId, RecordKey, random_text},
+        message::Locale,
+        payload::{Payload, Problem},
+        policy::{Acr, Policy},
+        refusal::Code,
+        time::Timestamp,
+        user::User,
+    },
+    error::{Error, Result},
+    storage::{
+        Session,
+        openings::{self, NewOpening, Standing},
+        records::{Holder, OPENED},
+    },
+    texts::statement,
+    web::caller::Signed,
+};
+
+/// A record that is bound to a payload lives five minutes (PSD2 RTS 4(3)(d)).
+const BOUND_LIFE: Duration = Duration::from_secs(300);
+
+/// What an owner is shown, in every language there is.
+pub type Displays = BTreeMap<Locale, String>;
+
+/// What is to be opened.
+pub struct Opening<'a> {
+    /// For which operation.
+    pub policy: &'a Policy,
+    /// What it is bound to.
+    pub payload: Option<&'a Payload>,
+    /// Whose it is to be.
+    pub user: &'a User,
+    /// Thumbprint of the owner's key, when they open it under one.
+    pub jkt: Option<&'a str>,
+    /// Who opens it: the owner, or a service.
+    pub actor: Actor<'a>,
+    /// Whether that is a service.
+    pub is_by_service: bool,
+}
+
+impl Opening<'_> {
+    /// Opens the record and commits.
+    ///
+    /// # Errors
+    /// `403 operation.enrolment_required` when the user cannot satisfy the policy; `400 operation.payload_required`,
+    /// `422 operation.payload_unfit`.
+    pub async fn open(&self, app: &App) -> Result<(RecordId, Standing)> {
+        let policy = self.policy;
+        if policy.binds_payload && self.payload.is_none() {
+            return Err(Code::PayloadRequired.into());
+        }
+        if !policy.binds_payload && self.payload.is_some() {
+            // Nobody would be shown it, nor ask for it.
+            return Err(Code::PayloadUnexpected.into());
+        }
+        policy.require_enrolled(&self.user.methods()).map_err(|missing| {
+            Code::EnrolmentRequired.with(json!({
+                "operation": policy.operation,
+                "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),
+                "userMethods": names(&self.user.methods()),
+                "missing": missing.iter().map(|set| names(set)).collect::<Vec<_>>(),
+            }))
+        })?;
+        let mut record = Fresh::new(app);
+        if self.payload.is_some() {
+            record.expires_at = record.created_at.plus(BOUND_LIFE);
+        }
+        let handle = random_text(&*app.random, 21);
+        let digest = self.payload.map(payload_digest);
+        let display = self.displays()?.map(|displays| seal(app, &handle, &displays)).transpose()?;
+        let new = NewOpening {
+            key: &record.key,
+            holder: Holder { user: &self.user.id, jkt: self.jkt },
+            operation: &policy.operation,
+            payload_digest: digest.as_ref().map(<[u8; 32]>::as_slice),
+            handle: &handle,
+            display: display.as_deref(),
+            opened_by: self.actor.application.filter(|_| self.is_by_service),
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+        };
+        let mut session = app.db.write().await?;
+        openings::add(&mut session, new).await?;
+        let data = json!({ "operation": policy.operation, "record": handle });
+        audit::write(app, &mut session, "operation.opened", self.actor, data).await?;
+        let standing = openings::find(&mut session, &record.key).await?.context("the record that was just opened")?;
+        session.commit().await?;
+        metrics::counter!("countersign_operations_opened_total", "operation" => policy.operation.clone()).increment(1);
+        Ok((record.id, standing))
+    }
+
+    /// What the owner is shown, in every language: as the policy says it now, whatever it says later.
+    fn displays(&self) -> Result<Option<Displays>> {
+        let (Some(payload), Some(statement)) = (self.payload, &self.policy.statement) else { return Ok(None) };
+        let render = |locale: &Locale| Ok((*locale, statement::render(statement, payload, *locale).map_err(unfit)?));
+        Locale::ALL.iter().map(render).collect::<Result<_>>().map(Some)
+    }
+}
+
+fn unfit(problems: Vec<Problem>) -> Error {
+    let issue = |problem: &Problem| json!({ "path": problem.path, "message": problem.sentence });
+    Code::PayloadUnfit.with(json!({ "issues": problems.iter().map(issue).collect::<Vec<_>>() })).into()
+}
+
+fn seal(app: &App, handle: &str, displays: &Displays) -> Result<Vec<u8>> {
+    let text = serde_json::to_vec(displays).context("what is shown, as JSON")?;
+    app.sealer.seal("verification_records", handle, "display", &text)
+}
+
+/// What the owner of the record is shown, in that language.
+pub fn display(app: &App, standing: &Standing, locale: Locale) -> Result<Option<String>> {
+    let (Some(handle), Some(sealed)) = (&standing.handle, &standing.display) else { return Ok(None) };
+    let text = app.sealer.open("verification_records", handle, "display", sealed)?;
+    let mut displays: Displays = serde_json::from_slice(&text).context("what is shown")?;
+    Ok(displays.remove(&locale))
+}
+
+/// A caller's own living record that was opened first, and may collect methods.
+pub struct Whole {
+    /// What the owner knows it by.
+    pub id: RecordId,
+    /// Where it is stored.
+    pub key: RecordKey,
+    /// When it dies.
+    pub expires_at: Timestamp,
+    /// As it stands.
+    pub standing: Standing,
+}
+
+impl Whole {
+    /// Finds it. Holds nothing: [`Whole::collect`] asks again.
+    ///
+    /// # Errors
+    /// `400 verification_record.not_found`.
+    pub async fn find(session: &mut Session, caller: &Signed, id: &str, now: Timestamp) -> Result<Self> {
+        let id = RecordId::parse(id).ok_or(Code::RecordNotFound)?;
+        let key = record_key(&id);
+        let standing = openings::find(session, &key).await?;
+        let standing = standing.filter(|standing| collects(standing, caller, now)).ok_or(Code::RecordNotFound)?;
+        Ok(Self { id, key, expires_at: standing.expires_at, standing })
+    }
+}
+
+fn collects(standing: &Standing, caller: &Signed, now: Timestamp) -> bool {
+    standing.method == OPENED
+        && standing.user_id == caller.user.id
+        && standing.dpop_jkt.as_ref().is_none_or(|jkt| caller.jkt.as_ref() == Some(jkt))
+        && standing.expires_at > now
+        && standing.created_at <= now.plus(LEEWAY)
+        && standing.spent_at.is_none()
+        && standing.revoked_at.is_none()
+}
+
+/// A method of the caller's was just proved to the opened record at `key`, in this transaction: asks once more whether the record
+/// lives, and says so in log and metrics when its policy is met now. Whoever redeems it judges again.
+///
+/// # Errors
+/// `400 verification_record.not_found` when it died meanwhile: then nothing is to be committed.
+pub async fn collect(app: &App, session: &mut Session, caller: &Signed, key: &RecordKey) -> Result<()> {
+    let now = app.now();
+    let standing = openings::hold(session, key, &caller.user.id).await?;
+    let standing = standing.filter(|standing| collects(standing, caller, now)).ok_or(Code::RecordNotFound)?;
+    let operation = standing.operation.as_deref().unwrap_or_default();
+    let Some(policy) = app.policies.find(operation) else { return Ok(()) };
+    let proofs = records::proofs(session, key, OPENED, None, now).await?;
+    let Ok(met) = policy.judge(&proofs, now) else { return Ok(()) };
+    if openings::set_satisfied(session, key, now).await? {
+        let methods = names(&met.methods);
+        let data = json!({ "operation": operation, "record": standing.handle, "methods": methods, "acr": Acr::of(&met.methods).urn() });
+        let actor = Actor {
+            user: Some(&caller.user.id),
+            application: caller.application.as_ref(),
+            client: Some(&caller.client),
+        };
+        audit::write(app, session, "operation.satisfied", actor, data).await?;
+        metrics::counter!("countersign_operations_satisfied_total", "operation" => operation.to_owned()).increment(1);
+    }
+    Ok(())
+}
