@@ -117,7 +117,7 @@ async fn commit(db: Db, app: Arc<App>, own: Vec<Waiting>) {
         let mut session = db.write().await.unwrap();
         guesses::hold(&mut session, &user, METHOD, now).await.unwrap();
         let holder = records::Holder { user: &user, jkt: None };
-        let challenge = records::count_guess(&mut session, &key, holder, METHOD, &email, now).await.unwrap();
+        let challenge = records::count_guess(&mut session, [&key, &key], holder, METHOD, &email, now).await.unwrap();
         assert!(challenge.is_some_and(|challenge| challenge.guesses == 1), "the record waits for its code");
         assert!(records::set_verified(&mut session, &key, now).await.unwrap(), "nobody else verifies it");
         let actor = Actor { user: Some(&user), application: None, client: None };

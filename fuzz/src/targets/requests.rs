@@ -104,7 +104,7 @@ async fn people(running: &Running, application: &ApplicationId) -> [String; 4] {
     countersign::storage::records::add(&mut session, row).await.unwrap();
     session.commit().await.unwrap();
     let audience = &app.urls.management_audiences[0];
-    let operator = issue::management_token(app, application, audience, issuer, None).unwrap();
+    let operator = issue::application_token(app, application, issue::MANAGEMENT_SCOPE, audience, issuer, None).unwrap();
     let record: &RecordId = &record.id;
     [token, operator, record.expose().to_owned(), id.to_string()]
 }

@@ -5,6 +5,7 @@ use countersign::crypto::{
     signing::{SigningAlgorithm, SigningKey},
     stepup::{self, Assertion},
 };
+use countersign::jobs::rotation::{Start, rotate};
 use serde_json::{Value, json};
 
 use super::payment;
@@ -145,9 +146,13 @@ async fn no_assertion_is_refused_while_the_key_rotates() {
     let mut last = None;
     for step in 0..12 {
         if step == 4 {
-            countersign::jobs::rotation::rotate(app.app()).await.unwrap();
+            rotate(app.app(), Start::AfterLead, None).await.unwrap();
         }
         app.advance(150);
+        // A request of a user's tells each node of new keys; so does a job, each minute of real time.
+        for node in [&app, &second] {
+            user.on(node).get("/api/my-account").await.expect("200");
+        }
         let now = app.now();
         let claims = Assertion {
             iss: issuer.clone(),

@@ -49,7 +49,7 @@ async fn of_many_with_one_key_all_get_the_one_answer() {
     });
     let answers = join_all(all).await;
     assert_eq!(count(&answers, "200"), 40, "{:?}", answers.iter().map(Answer::gist).collect::<Vec<_>>());
-    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    assert!(answers.iter().all(|answer| answer.text == answers[0].text));
     assert_eq!(app.number("select count(*) from audit_events where type = 'operation.redeemed'").await, 1);
 }
 

@@ -205,7 +205,7 @@ async fn the_same_key_gets_the_first_answer_again_byte_for_byte_for_a_day() {
     let again = async |payload: Value| bank.redeem_with(&record, "bank.pay", payload, &user, Some("key-1")).await;
     let first = again(payment()).await.expect("200");
     app.advance(24 * 3600 - 1);
-    assert_eq!(again(payment()).await.expect("200").body, first.body);
+    assert_eq!(again(payment()).await.expect("200").text, first.text);
     let mut other = payment();
     other["amount"] = json!("1.00");
     assert_eq!(again(other).await.gist(), "422 request.idempotency_key_reused");
@@ -234,7 +234,7 @@ async fn a_refusal_that_changed_nothing_is_judged_anew_and_one_that_killed_the_r
     user.add_code(&record, "phone").await.expect("200");
     let refused = redeem(json!({ "amount": "9" }), "b").await;
     assert_eq!(refused.gist(), "409 verification_record.payload_mismatch");
-    assert_eq!(redeem(json!({ "amount": "9" }), "b").await.body, refused.body);
+    assert_eq!(redeem(json!({ "amount": "9" }), "b").await.text, refused.text);
     assert_eq!(redeem(payment(), "a").await.gist(), "409 verification_record.revoked");
 }
 
