@@ -80,6 +80,7 @@ async fn arrange(app: &App, users: &[User]) -> Vec<Vec<Sent>> {
                 browser_hash: None,
                 auth_params: Map::new(),
                 guesses: 0,
+                is_long: false,
                 now,
                 expires_at: now.plus(std::time::Duration::from_secs(300)),
             };

@@ -23,10 +23,11 @@ pub fn runtime(name: &str) -> Runtime {
     builder.worker_threads(crate::cores()).thread_name(name).enable_all().build().unwrap()
 }
 
-/// A line of JSON a request, as `serve` writes it; it goes nowhere, but is written.
+/// A line of JSON a request, with the members that `serve` writes; it goes nowhere, but is written.
 pub fn log_as_in_production() {
     let nowhere = std::fs::File::options().write(true).open("/dev/null").expect("a place to write to");
-    tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(Arc::new(nowhere)).init();
+    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false);
+    lines.with_max_level(tracing::Level::INFO).with_writer(Arc::new(nowhere)).init();
 }
 
 /// An empty database of either kind.

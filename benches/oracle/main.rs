@@ -16,6 +16,7 @@
 mod client;
 mod pairs;
 mod scene;
+mod sign_in;
 mod statistics;
 #[path = "../load/subject.rs"]
 #[expect(dead_code, reason = "so is some of what it adds")]
@@ -82,6 +83,10 @@ fn measure(
     for number in 0..WARM_UP + samples {
         if number % TIDY == 0 {
             service.block_on(scene.tidy(pair.leaves));
+            for request in &pair.first {
+                client.block_on(connection.expect(request, 200));
+                std::thread::sleep(pair.pause);
+            }
         }
         let mut both = [0.0; 2];
         let first = usize::from(chance.flip());
@@ -91,6 +96,7 @@ fn measure(
             client.block_on(connection.expect(request, pair.status));
             let time = started.elapsed();
             *both.get_mut(class).expect("two classes") = time.as_secs_f64() * 1e6;
+            std::thread::sleep(pair.pause);
         }
         if number >= WARM_UP {
             times.push(both);

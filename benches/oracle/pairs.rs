@@ -1,5 +1,7 @@
 //! The pairs of classes that nobody must tell apart.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     crypto::digest::digest,
@@ -11,13 +13,16 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use crate::scene::{
-    Leaves, Scene,
-    State::{Expired, Pending, Revoked, Spent, Verified},
+use crate::{
+    scene::{
+        Leaves, Scene,
+        State::{Expired, Pending, Revoked, Spent, Verified},
+    },
+    sign_in,
 };
 
 const UNKNOWN: &str = "00000000000000000000000000000000";
-const JSON: &str = "Content-Type: application/json\r\n";
+pub const JSON: &str = "Content-Type: application/json\r\n";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const VERIFY: &str = "POST /api/verifications/verification-code/verify";
 
@@ -30,16 +35,28 @@ pub struct Pair {
     pub leaves: Leaves,
     /// Whether time does tell them apart, and may: what shows that the measuring sees anything.
     pub is_different: bool,
+    /// After each request, for what it set off.
+    pub pause: Duration,
+    /// Sent before the first sample, and each time things were cleared away.
+    pub first: Vec<Vec<u8>>,
 }
 
 impl Pair {
-    fn new(name: impl Into<String>, status: u16, requests: [Vec<u8>; 2]) -> Self {
-        Self { name: name.into(), requests, status, leaves: Leaves::Nothing, is_different: false }
+    pub fn new(name: impl Into<String>, status: u16, requests: [Vec<u8>; 2]) -> Self {
+        Self {
+            name: name.into(),
+            requests,
+            status,
+            leaves: Leaves::Nothing,
+            is_different: false,
+            pause: Duration::ZERO,
+            first: Vec::new(),
+        }
     }
 }
 
 /// A request as it goes over the wire.
-fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
+pub fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("{line} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
@@ -55,6 +72,7 @@ pub async fn all(scene: &Scene) -> Vec<Pair> {
     pairs.extend(bindings(scene).await);
     pairs.extend(passwords(scene).await);
     pairs.extend(sends(scene));
+    pairs.extend(sign_in::all(scene).await);
     pairs.extend(clients(scene).await);
     pairs.extend(subject_tokens(scene).await);
     pairs.extend(bearers(scene).await);

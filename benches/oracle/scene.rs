@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use countersign::{
     clock::ManualClock,
+    config::sign_in::ConnectionConfig,
     domain::{
         id::{RecordKey, UserId},
         method::{Method, Purpose},
@@ -24,6 +25,8 @@ pub enum Leaves {
     Guesses,
     /// Messages, which would be counted.
     Sends,
+    /// Codes, messages and wrong codes, which would be counted.
+    SignIns,
 }
 
 /// What a record is.
@@ -47,6 +50,10 @@ impl Scene {
         config.limits.send_gap_seconds = 0;
         config.limits.sends_per_user = i64::MAX;
         config.limits.sends_per_recipient = i64::MAX;
+        config.sign_in.starts_per_hour = 0;
+        // More than there are samples between two clearings.
+        config.sign_in.email.tries = 10;
+        config.sign_in.sms = ConnectionConfig { tries: 10, sign_up: false, ..ConnectionConfig::default() };
         let clock = Arc::new(ManualClock::new(Timestamp(1_795_176_000_000)));
         let options = Options { clock: Some(clock), ..subject::options() };
         Self { subject: Subject::start_as(database, 8, config, options).await }
@@ -126,6 +133,16 @@ impl Scene {
             guesses::forget(&mut session, &user.id).await.unwrap();
         }
         session.execute("delete from sends", ()).await.unwrap();
+        if what == Leaves::SignIns {
+            for sql in [
+                "delete from sign_in_codes",
+                "delete from code_failures",
+                "delete from code_guards",
+                "delete from rates",
+            ] {
+                session.execute(sql, ()).await.unwrap();
+            }
+        }
         session.commit().await.unwrap();
     }
 

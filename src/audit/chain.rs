@@ -15,7 +15,8 @@ use crate::{
     crypto::signing::SigningAlgorithm,
     error::Result,
     storage::{
-        Session, audit,
+        Session,
+        audit::{self, Link},
         audit_chain::{self, Checkpoint, Head},
     },
 };
@@ -45,7 +46,7 @@ pub async fn extend(app: &App) -> Result<Extended> {
         seq += 1;
         let content = canonical::canonical(&canonical::members(event, seq).into()).map_err(anyhow::Error::from)?;
         hash = canonical::link(&hex(&hash), &content).to_vec();
-        links.push((event.id.as_str(), seq, hash.clone()));
+        links.push(Link { id: &event.id, seq, hash: hash.clone() });
     }
     if links.is_empty() {
         return Ok(Extended::By(0));
@@ -54,10 +55,8 @@ pub async fn extend(app: &App) -> Result<Extended> {
     if !audit_chain::advance(&mut session, &head, seq, &hash).await? {
         return Ok(Extended::Raced);
     }
-    for (id, seq, hash) in &links {
-        if !audit::set_chained(&mut session, id, *seq, hash).await? {
-            return Err(anyhow!("the audit event {id} got a place from somebody who did not move the head").into());
-        }
+    if audit::set_chained(&mut session, &links).await? != links.len() as u64 {
+        return Err(anyhow!("an audit event got a place from somebody who did not move the head").into());
     }
     session.commit().await?;
     Ok(Extended::By(links.len()))
@@ -158,4 +157,38 @@ pub async fn catch_up(app: &App) -> Result<()> {
         }
     }
     checkpoint(app, true).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn a_number_that_only_rounds_to_the_one_that_was_chained_is_a_change() {
+        let event = |count: Value| {
+            let data = serde_json::from_value(json!({ "count": count })).unwrap();
+            audit::Stored {
+                id: "one".to_owned(),
+                at: Timestamp(0),
+                kind: "test".to_owned(),
+                user_id: None,
+                application_id: None,
+                ip: None,
+                request_id: None,
+                data: sqlx::types::Json(data),
+                seq: Some(1),
+                hash: None,
+            }
+        };
+        let content = canonical::canonical(&canonical::members(&event(json!(1_u64 << 53)), 1).into()).unwrap();
+        let hash = canonical::link(GENESIS, &content).to_vec();
+        let check = |count: Value| check(&audit::Stored { hash: Some(hash.clone()), ..event(count) }, 1, GENESIS);
+        check(json!(1_u64 << 53)).unwrap();
+        for changed in [json!((1_u64 << 53) + 1), json!(9_007_199_254_740_992.0)] {
+            check(changed).unwrap_err();
+        }
+    }
 }

@@ -141,6 +141,11 @@ pub const ALL: &[Kind] = &[
         "That failure was one too many for the address, from that client.",
     ),
     other(
+        "sign_in.guarded",
+        &["connection", "identifier", "guardedUntil"],
+        "So many codes were wrong that the next ones for the address are long.",
+    ),
+    other(
         "sign_in.ticket_issued",
         &["connection"],
         "A code was right on a page of the application's: its browser may sign in once.",

@@ -87,6 +87,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             "password": password,
             "application": { "id": demo.application, "secret": demo.secret },
             "mailbox": format!("{url}/mailbox"),
+            "account": format!("{url}/account"),
+            "signIn": format!("{url}/authorize"),
         }));
     } else {
         output::print(guide(&url, data, &user, password, &demo, &access_token));
@@ -226,6 +228,8 @@ fn guide(url: &str, data: &Path, user: &User, password: &str, demo: &Demo, acces
          data          {data}: remove the folder to start afresh\n\
          mailbox       {url}/mailbox: codes appear here; nothing is sent anywhere\n\
          reference     {url}/docs\n\
+         account page  {url}/account: sign in as {email} by a code from the mailbox; change password, e-mail, phone\n\
+         sign-in       {url}/authorize: the hosted pages, for applications (OpenID Connect)\n\
          demo user     {username}, {email}, password \"{password}\"\n\
          application   {id}, secret {secret} (may manage users: client_credentials at {url}/oidc/token)\n\
          access token  below; works for an hour, the next start prints a new one\n\n\

@@ -166,6 +166,9 @@ pub struct ClientSettings {
     /// Whether its `auth0-forwarded-for` header names the client (contract P7).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub trust_forwarded_for: bool,
+    /// Whether its tokens are bound to a key, always (RFC 9449 5.2).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_proof_of_possession: bool,
     /// Public keys of `private_key_jwt` (RFC 7523), as a JWK set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Map<String, Value>>,

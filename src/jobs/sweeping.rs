@@ -40,6 +40,8 @@ const SWEEPS: &[(Sweep, Hours)] = &[
     (sweeping::GIVEN_UP, |retention| retention.messages_hours),
     (sweeping::SUBJECT_TOKENS, |retention| retention.subject_tokens_hours),
     (sweeping::SIGN_IN_CODES, |retention| retention.sign_in_hours),
+    (sweeping::CODE_FAILURES, |retention| retention.guesses_hours),
+    (sweeping::CODE_GUARDS, |_| 0),
     (sweeping::SIGN_IN_FLOWS, |retention| retention.sign_in_hours),
     (sweeping::AUTHORIZATION_CODES, |retention| retention.sign_in_hours),
     (sweeping::REFRESH_TOKENS, |retention| retention.sign_in_hours),

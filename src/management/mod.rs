@@ -9,7 +9,7 @@ mod settings;
 mod subject_tokens;
 pub mod users;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::web::service::ServiceConfig;
 
 /// Routes at the root, which need no token.
 pub fn public_routes(service: &mut ServiceConfig<'_>) {

@@ -3,7 +3,7 @@
 pub mod code;
 pub mod password;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::web::service::ServiceConfig;
 
 /// Routes below `/api/verifications`.
 pub fn routes(service: &mut ServiceConfig<'_>) {

@@ -10,7 +10,7 @@ pub mod profile;
 mod sessions;
 mod username;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::web::service::ServiceConfig;
 
 use crate::{
     config::{Config, operations},

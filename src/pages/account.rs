@@ -1,13 +1,13 @@
 //! The account page: what its script is given, and what it says.
 //!
 //! The page is the reference front end of the account API. It knows nothing that is not in the API: the server draws a frame, and the
-//! scripts in `html/account/` do the rest. They are one module in seven files of one purpose each.
+//! scripts in `html/account/` do the rest. They are one module in eight files of one purpose each.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use serde_json::{Map, Value, json};
 
-use super::{Frame, Page};
+use super::{Frame, Page, countries};
 use crate::{app::App, domain::message::Locale};
 
 const STYLE: &str = include_str!("html/account/style.css");
@@ -18,6 +18,7 @@ const SCRIPT: &str = concat!(
     include_str!("html/account/dialog.js"),
     include_str!("html/account/proof.js"),
     include_str!("html/account/changes.js"),
+    include_str!("html/account/sessions.js"),
     include_str!("html/account/page.js"),
 );
 
@@ -38,14 +39,20 @@ impl Page for Account {
     }
 }
 
-/// The page.
+/// The page, for a browser of these languages.
 #[must_use]
-pub fn answer(app: &App, locale: Locale) -> HttpResponse {
+pub fn answer(app: &App, locale: Locale, accepted: &str) -> HttpResponse {
     let mut frame = Frame::new(app, locale).with(STYLE, SCRIPT);
     frame.other_language = Some(format!("/account?language={}", frame.other_tag()));
     let texts: Map<String, Value> =
         TEXTS.iter().map(|line| (line.0.to_owned(), Value::from(text(line, locale)))).collect();
-    let setup = json!({ "root": app.urls.root, "locale": locale.tag(), "texts": texts });
+    let allowed = &app.config.sms.allowed_calling_codes;
+    let countries = countries::served(allowed, locale).into_iter();
+    let countries = countries.map(|one| json!([one.region, one.code, one.name(locale)])).collect::<Vec<_>>();
+    let setup = json!({
+        "root": app.urls.root, "locale": locale.tag(), "texts": texts,
+        "countries": countries, "region": countries::first(allowed, accepted, locale),
+    });
     let page = Account {
         title: named("title", locale),
         loading: named("loading", locale),
@@ -107,6 +114,7 @@ const TEXTS: &[Line] = &[
     ("none", "None", "なし"),
     ("change", "Change", "変更"),
     ("add", "Add", "追加"),
+    ("remove", "Remove", "削除"),
     // Proof
     ("confirm", "Confirm that it is you", "本人確認"),
     ("confirm_password", "Enter your password to go on.", "続けるにはパスワードを入力してください。"),
@@ -148,15 +156,34 @@ const TEXTS: &[Line] = &[
     ),
     (
         "phone_hint",
-        "With the country code, such as +44 7911 123456",
-        "国番号から入力してください（例：+81 90 1234 5678）",
+        "As you dial it at home, or with a plus sign and the country code",
+        "国内でかけるときの番号、または「+」と国番号から始まる番号",
     ),
     ("phone_changed", "Your new phone number is set.", "新しい電話番号を設定しました。"),
+    ("country", "Country or region", "国・地域"),
+    ("remove_email", "Remove your e-mail address", "メールアドレスの削除"),
+    (
+        "remove_email_text",
+        "You will no longer sign in with {to}. Your phone remains.",
+        "{to} ではログインできなくなります。電話番号は引き続き使えます。",
+    ),
+    ("email_removed", "Your e-mail address is removed.", "メールアドレスを削除しました。"),
+    ("remove_phone", "Remove your phone number", "電話番号の削除"),
+    (
+        "remove_phone_text",
+        "You will no longer sign in with {to}. Your e-mail address remains.",
+        "{to} ではログインできなくなります。メールアドレスは引き続き使えます。",
+    ),
+    ("phone_removed", "Your phone number is removed.", "電話番号を削除しました。"),
     // Sessions
     ("sessions", "Where you are signed in", "ログイン中の端末"),
     ("sessions_text", "Confirm that it is you to see the list.", "一覧を表示するには本人確認が必要です。"),
     ("show_sessions", "Show the list", "一覧を表示"),
     ("sessions_shown", "The list is shown below.", "一覧を表示しました。"),
+    ("grants", "Apps that are let in", "アクセスを許可したアプリ"),
+    ("granted_at", "Since {time}", "許可：{time}"),
+    ("shut_out", "Shut out", "取り消し"),
+    ("grant_revoked", "That app is shut out.", "アプリのアクセスを取り消しました。"),
     ("unknown_program", "Unknown program", "不明なプログラム"),
     ("last_seen", "Last used {time}", "最終利用：{time}"),
     ("this_one", "This one", "この端末"),
@@ -261,8 +288,8 @@ const TEXTS: &[Line] = &[
     ),
     (
         "user.invalid_phone",
-        "That is not a phone number with its country code.",
-        "国番号付きの電話番号を入力してください。",
+        "That is not a phone number. Check the country as well.",
+        "電話番号が正しくありません。国・地域もご確認ください。",
     ),
     (
         "user.email_already_in_use",

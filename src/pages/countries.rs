@@ -313,6 +313,15 @@ pub fn guess(accept_language: &str, locale: Locale) -> &'static str {
     }
 }
 
+/// The region to begin with: the browser's, if messages go there.
+#[must_use]
+pub fn first(allowed: &[String], accept_language: &str, locale: Locale) -> &'static str {
+    let guessed = guess(accept_language, locale);
+    let served = served(allowed, locale);
+    let is_served = served.iter().any(|country| country.region == guessed);
+    served.first().filter(|_| !is_served).map_or(guessed, |first| first.region)
+}
+
 /// Digits with the country code in front, from what people type: a whole number after `+` or `00`, or the one they dial at home in
 /// `country`. `None` when there are no digits, or too many.
 #[must_use]

@@ -17,6 +17,7 @@ use actix_web::{
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use url::Url;
 
 use self::{color::Accent, words::Words};
 use crate::{app::App, config::pages::PagesConfig, domain::message::Locale};
@@ -38,8 +39,8 @@ pub struct Frame {
     pub other_language: Option<String>,
     /// Where the person goes afterwards, for the foot of the page.
     pub returns_to: Option<String>,
-    /// Where a form of the page may lead beside our own site: an origin, or a scheme and a colon.
-    pub form_target: Option<String>,
+    /// Where a form of the page may lead beside our own site: see [`form_target`].
+    pub form_targets: Vec<String>,
     style: String,
     script: &'static str,
     calls_us: bool,
@@ -60,7 +61,7 @@ impl Frame {
             initial,
             other_language: None,
             returns_to: None,
-            form_target: None,
+            form_targets: Vec::new(),
             style,
             script: SCRIPT,
             calls_us: false,
@@ -86,10 +87,10 @@ impl Frame {
     fn policy(&self) -> String {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let (style, script) = (hash(&self.style), hash(self.script));
-        let target = self.form_target.as_ref().map(|target| format!(" {target}")).unwrap_or_default();
+        let targets = [&["'self'".to_owned()], self.form_targets.as_slice()].concat().join(" ");
         let calls = if self.calls_us { " connect-src 'self';" } else { "" };
         format!(
-            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action 'self'{target}; \
+            "default-src 'none';{calls} style-src 'sha256-{style}'; script-src 'sha256-{script}'; form-action {targets}; \
              frame-ancestors 'none'; base-uri 'none'"
         )
     }
@@ -125,6 +126,17 @@ pub trait Page: Template {
         more(&mut response);
         response.body(body)
     }
+}
+
+/// What a page must name for its form to be answered with a redirect there, for browsers hold that against `form-action`: an origin, or
+/// the scheme of an app and a colon.
+#[must_use]
+pub fn form_target(uri: &str) -> Option<String> {
+    let uri = Url::parse(uri).ok()?;
+    Some(match uri.origin() {
+        origin if origin.is_tuple() => origin.ascii_serialization(),
+        _ => format!("{}:", uri.scheme()),
+    })
 }
 
 /// The page of somebody who asks too often.

@@ -54,6 +54,8 @@ pub struct CodePage {
     pub sent: String,
     /// Where it went.
     pub address: String,
+    /// What to do with the link that was sent.
+    pub link: Option<String>,
     /// Where the address can be changed.
     pub edit: String,
     /// How many digits it has.

@@ -57,6 +57,9 @@ words! {
     sent: "We sent a {digits}-digit code to", "{digits} 桁のコードを次の宛先に送信しました。";
     sent_if_known: "If there is an account for it, we sent a {digits}-digit code to", "アカウントがある場合は、{digits} 桁のコードを次の宛先に送信しました。";
     edit: "Edit", "変更";
+    sent_link: "We sent a link to", "ログイン用のリンクを次の宛先に送信しました。";
+    sent_link_if_known: "If there is an account for it, we sent a link to", "アカウントがある場合は、ログイン用のリンクを次の宛先に送信しました。";
+    link_sent_text: "Open it in this browser. Or enter the {digits}-digit code from the same message.", "このブラウザーで開くか、同じメールに記載された {digits} 桁のコードを入力してください。";
     edit_email: "Edit the e-mail address", "メールアドレスを変更";
     edit_phone: "Edit the phone number", "電話番号を変更";
     code: "Code", "コード";
@@ -101,6 +104,8 @@ words! {
     link_note: "If you did not ask to sign in, close this page. Nothing happens until you press the button.", "お心当たりがない場合は、このページを閉じてください。ボタンを押すまで何も起こりません。";
     link_over: "This link does not work any more", "このリンクは使えません";
     link_over_text: "It was used already, has expired, or a newer one was sent. Please go back to the application and ask for another.", "使用済み、有効期限切れ、または新しいリンクが送信されています。アプリに戻って、もう一度お試しください。";
+    link_elsewhere: "This link belongs to another browser", "このリンクは別のブラウザー用です";
+    link_elsewhere_text: "Open it in the browser in which you began to sign in, or enter the code from the same message there. The link still works.", "ログインを始めたブラウザーで開くか、同じメールに記載されたコードをそのブラウザーで入力してください。リンクは引き続き使えます。";
 
     // Signing out
     sign_out_question: "Sign out?", "ログアウトしますか？";

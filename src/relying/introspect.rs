@@ -9,6 +9,7 @@ use crate::{
     app::App,
     crypto::{
         digest::{base64url, record_key},
+        jws::TokenProblem,
         stepup,
     },
     domain::{
@@ -101,7 +102,7 @@ pub async fn introspect(app: Data<App>, service: Service, Json(body): Json<Intro
     let mut session = app.db.read().await?;
     let found = match RecordId::parse(token) {
         Some(id) => record(&app, &mut session, &service, &id).await?,
-        None => assertion(&app, &service, token),
+        None => assertion(&app, &service, token).await?,
     };
     let found = match found {
         Some(found) if is_welcome(&mut session, found.sub.as_deref()).await? => found,
@@ -116,10 +117,17 @@ async fn is_welcome(session: &mut Session, user: Option<&str>) -> Result<bool> {
     Ok(users::find(session, &user).await?.is_some_and(|user| !user.is_suspended))
 }
 
-fn assertion(app: &App, service: &Service, token: &str) -> Option<Introspection> {
+async fn assertion(app: &App, service: &Service, token: &str) -> Result<Option<Introspection>> {
     let [issuer, _] = &app.urls.issuers;
-    let assertion = stepup::verify(&app.keys, token, issuer, service.application.as_str(), app.now()).ok()?;
-    Some(Introspection {
+    let verify = || stepup::verify(&app.keys, token, issuer, service.application.as_str(), app.now());
+    let mut verdict = verify();
+    // Signed on another node, whose key is newer than what this one has read.
+    if verdict == Err(TokenProblem::Key) {
+        app.refresh_keys().await?;
+        verdict = verify();
+    }
+    let Ok(assertion) = verdict else { return Ok(None) };
+    Ok(Some(Introspection {
         active: true,
         token_type: Some("assertion"),
         sub: Some(assertion.sub),
@@ -133,7 +141,7 @@ fn assertion(app: &App, service: &Service, token: &str) -> Option<Introspection>
         auth_time: Some(assertion.auth_time),
         operation: Some(assertion.operation),
         payload_digest: assertion.payload_digest,
-    })
+    }))
 }
 
 async fn record(app: &App, session: &mut Session, service: &Service, id: &RecordId) -> Result<Option<Introspection>> {

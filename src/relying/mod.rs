@@ -10,7 +10,7 @@ pub mod party;
 mod redeem;
 mod reserve;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::web::service::ServiceConfig;
 
 /// Routes below `/api/verifications`, for users and services.
 pub fn verification_routes(service: &mut ServiceConfig<'_>) {

@@ -12,5 +12,5 @@ use crate::{
 /// `GET /account`
 pub async fn show(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let chosen = Locale::parse(Fields::of_query(&request).get("language"));
-    pages::account::answer(&app, forms::locale(&request, chosen, None))
+    pages::account::answer(&app, forms::locale(&request, chosen, None), forms::accepted(&request))
 }

@@ -1,19 +1,28 @@
 //! The OpenAPI document, written from the routes, and the reference page that shows it.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{LazyLock, OnceLock};
 
-use actix_web::{HttpResponse, get, web::Data};
+use actix_web::{HttpResponse, get, http::header::ContentType, web::Bytes};
+use anyhow::Context;
 use utoipa::{
     OpenApi as _,
     openapi::{
         OpenApi,
+        path::Paths,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
-use utoipa_actix_web::AppExt;
 
 use super::{page::Page, refine, routes};
-use crate::web::{answer::ErrorBody, oauth::OauthErrorBody};
+use crate::{
+    error::Result,
+    web::{
+        answer::ErrorBody,
+        oauth::OauthErrorBody,
+        routes::Noted,
+        service::{Documented, Note, ServiceConfig},
+    },
+};
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(
@@ -22,6 +31,9 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
         include_str!("pages/reference.js"),
     )
 });
+
+/// The document as it is served. Made when somebody first asks for it: it takes ten times its size while it is put together.
+static TEXT: OnceLock<Bytes> = OnceLock::new();
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -51,9 +63,8 @@ struct Document;
 /// The document of every route.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let (_, collected) = actix_web::App::new().into_utoipa_app().configure(routes::all).split_for_parts();
     let mut document = Document::openapi();
-    document.merge(collected);
+    each_handler(&mut |scope, handler| add(&mut document, scope, handler));
     let components = document.components.get_or_insert_default();
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)
@@ -83,11 +94,40 @@ pub fn openapi() -> OpenApi {
     document
 }
 
+/// Every documented path, with its methods.
+#[must_use]
+pub fn noted() -> Noted {
+    let mut noted = Noted::default();
+    each_handler(&mut |scope, handler| noted.take(scope, handler));
+    noted
+}
+
+fn each_handler(note: Note<'_>) {
+    // Registered with a server that is never started.
+    let _ = actix_web::App::new().configure(|actix| routes::all(&mut ServiceConfig::new(actix, note)));
+}
+
+fn add(document: &mut OpenApi, scope: &str, handler: &dyn Documented) {
+    for (path, item) in handler.paths().paths {
+        document.paths.merge(Paths::builder().path(format!("{scope}{path}"), item).build());
+    }
+    let mut schemas = Vec::new();
+    handler.schemas(&mut schemas);
+    document.components.get_or_insert_default().schemas.extend(schemas);
+}
+
 /// Shows this document
 #[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = std::collections::HashMap<String, serde_json::Value>)))]
 #[get("/api/openapi.json")]
-pub async fn openapi_json(document: Data<Arc<OpenApi>>) -> HttpResponse {
-    HttpResponse::Ok().json(&***document)
+pub async fn openapi_json() -> Result<HttpResponse> {
+    let text = match TEXT.get() {
+        Some(text) => text,
+        None => {
+            let text = serde_json::to_vec(&openapi()).context("the document as JSON")?;
+            TEXT.get_or_init(|| text.into())
+        }
+    };
+    Ok(HttpResponse::Ok().insert_header(ContentType::json()).body(text.clone()))
 }
 
 /// Shows this document to people

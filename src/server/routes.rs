@@ -1,7 +1,6 @@
 //! Every route. Each folder registers its own.
 
-use actix_web::{http::Method, middleware::from_fn, web::get};
-use utoipa_actix_web::{scope, service_config::ServiceConfig};
+use actix_web::{Scope, dev::HttpServiceFactory, http::Method, middleware::from_fn, web::get};
 
 use super::{account, documents, health};
 use crate::{
@@ -9,22 +8,17 @@ use crate::{
     methods, operations,
     relying::{self, party},
     signin,
-    web::caller::authenticate,
+    web::{caller::authenticate, service::ServiceConfig},
 };
 
 /// All of them, with the wraps that guard them.
 pub fn all(service: &mut ServiceConfig<'_>) {
     service
-        .service(
-            scope::scope("/api/verifications")
-                .wrap(from_fn(party::authenticate))
-                .configure(methods::routes)
-                .configure(relying::verification_routes),
-        )
-        .service(
-            scope::scope("/api/operations").wrap(from_fn(party::authenticate)).configure(relying::operation_routes),
-        )
-        .service(scope::scope("/api/my-account").wrap(from_fn(authenticate)).configure(operations::routes))
+        .scope("/api/verifications", of_parties, |service| {
+            service.configure(methods::routes).configure(relying::verification_routes);
+        })
+        .scope("/api/operations", of_parties, relying::operation_routes)
+        .scope("/api/my-account", of_users, operations::routes)
         .configure(signin::routes)
         .map(|service| service.configure(relying::forward_auth::routes))
         .configure(management::public_routes)
@@ -34,7 +28,16 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .service(health::healthz)
         .service(health::readyz)
         .service(health::metrics)
-        .service(scope::scope("/api").wrap(from_fn(authorize)).configure(management::routes));
+        .scope("/api", |scope| scope.wrap(from_fn(authorize)), management::routes);
+}
+
+/// Users, and services by themselves.
+fn of_parties(scope: Scope) -> impl HttpServiceFactory {
+    scope.wrap(from_fn(party::authenticate))
+}
+
+fn of_users(scope: Scope) -> impl HttpServiceFactory {
+    scope.wrap(from_fn(authenticate))
 }
 
 /// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects; or for proxies, with any method.

@@ -21,9 +21,8 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use utoipa_actix_web::AppExt;
 
-use super::{openapi, patient::Patient, routes};
+use super::{documents, patient::Patient, routes};
 use crate::{
     app::{App, Parts, Urls, keys},
     channels::{Channels, mailbox::Mailbox, webhook::Webhooks},
@@ -45,7 +44,7 @@ use crate::{
     operations,
     storage::{self, Db, PoolLimits},
     texts::Templates,
-    web::{edge::edge, floods::Floods, pace::Pace, routes::Routes},
+    web::{edge::edge, floods::Floods, pace::Pace, routes::Routes, service::ServiceConfig},
 };
 
 /// What may be put in place of the real things.
@@ -228,9 +227,7 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     let address = listener.local_addr()?;
     let app = Data::new(build_app(config, address, &mut options).await?);
     built_in::ensure(&app).await.context("the application of the account page cannot be stored")?;
-    let document = Arc::new(openapi());
-    let table = Data::new(Arc::new(Routes::new(&document, routes::UNDOCUMENTED)));
-    let document = Data::new(document);
+    let table = Data::new(Arc::new(Routes::new(&documents::noted(), routes::UNDOCUMENTED)));
     let metrics = Data::new(recorder());
     let mailbox = options.mailbox.map(|(_, mailbox)| Data::from(mailbox));
     let floods = Data::new(Floods::new(&app.config.limits));
@@ -247,16 +244,14 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
         .shutdown_timeout(server_config.shutdown_seconds)
         .disable_signals();
     // By hand what `HttpServer` does, for the sake of `Patient`.
+    let measured = metrics.clone();
     let listening = listening.listen("countersign", listener, move || {
-        let (service, _) = ActixApp::new()
+        let service = ActixApp::new()
             .app_data(state.clone())
             .app_data(table.clone())
             .app_data(counted.clone())
-            .app_data(document.clone())
-            .app_data(metrics.clone())
-            .into_utoipa_app()
-            .configure(routes::all)
-            .split_for_parts();
+            .app_data(measured.clone())
+            .configure(|actix| routes::all(&mut ServiceConfig::new(actix, &mut |_, _| {})));
         let mailbox = mailbox.clone();
         let service = service
             .configure(move |service| {
@@ -292,7 +287,7 @@ pub async fn start(config: Config, mut options: Options) -> anyhow::Result<Runni
     let server = tokio::spawn(server);
     let (stop_jobs, stop) = watch::channel(false);
     let jobs = tokio::spawn(jobs::run(app.clone(), stop));
-    let tidying = tokio::spawn(tidy(floods));
+    let tidying = tokio::spawn(tidy(floods, metrics));
     Ok(Running { app, address, handle, server, stop_jobs, jobs, tidying })
 }
 
@@ -304,10 +299,14 @@ fn listen(bind: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     socket.listen(1024)?.into_std()
 }
 
-/// Forgets clients that have gone, each minute.
-async fn tidy(floods: Data<Floods>) {
+/// Forgets clients that have gone, each minute, and sums up what was measured: the recorder keeps every single time until then, or
+/// until somebody reads the metrics, which nobody may.
+async fn tidy(floods: Data<Floods>, metrics: Data<PrometheusHandle>) {
     loop {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            metrics.run_upkeep();
+        }
         floods.tidy();
     }
 }

@@ -18,7 +18,7 @@ pub mod tickets;
 mod token;
 mod userinfo;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::web::service::ServiceConfig;
 
 /// Routes at the root.
 pub fn routes(service: &mut ServiceConfig<'_>) {

@@ -1,9 +1,11 @@
 //! The audit log. The database itself refuses to change or delete what is in it (migration 0002).
 
-use serde_json::{Map, Value};
-use sqlx::types::Json;
+use std::sync::LazyLock;
 
-use super::Session;
+use serde_json::{Map, Value};
+use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments, sqlite::SqliteArguments, types::Json};
+
+use super::{Params, Session};
 use crate::domain::{
     id::{ApplicationId, UserId},
     time::Timestamp,
@@ -77,10 +79,61 @@ pub async fn unchained(session: &mut Session, limit: i64) -> sqlx::Result<Vec<St
     session.fetch_all(select!("where seq is null order by at, id limit $1"), (limit,)).await
 }
 
-/// Gives an event its place, once; says whether it did.
-pub async fn set_chained(session: &mut Session, id: &str, seq: i64, hash: &[u8]) -> sqlx::Result<bool> {
-    let sql = "update audit_events set seq = $2, hash = $3 where id = $1 and seq is null";
-    Ok(session.execute(sql, (id, seq, hash)).await? == 1)
+/// The place of an event in the chain.
+pub struct Link<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// From 1 on.
+    pub seq: i64,
+    /// SHA-256 over the hash before and the event.
+    pub hash: Vec<u8>,
+}
+
+/// How many events one statement chains.
+const TOGETHER: usize = 25;
+
+/// The parameters of [`set_chained`]: free slots are null and match nothing.
+struct Slots<'a>(&'a [Link<'a>]);
+
+macro_rules! bind {
+    ($slots:expr, $arguments:ident) => {{
+        let mut arguments = $arguments::default();
+        for slot in 0..TOGETHER {
+            let link = $slots.0.get(slot);
+            arguments.add(link.map(|link| link.id))?;
+            arguments.add(link.map(|link| link.seq))?;
+            arguments.add(link.map(|link| link.hash.as_slice()))?;
+        }
+        Ok(arguments)
+    }};
+}
+
+impl<'q> Params<'q> for Slots<'q> {
+    fn sqlite(self) -> Result<SqliteArguments, BoxDynError> {
+        bind!(self, SqliteArguments)
+    }
+
+    fn postgres(self) -> Result<PgArguments, BoxDynError> {
+        bind!(self, PgArguments)
+    }
+}
+
+/// Gives events their places, once; says how many got theirs.
+pub async fn set_chained(session: &mut Session, links: &[Link<'_>]) -> sqlx::Result<u64> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let slot = |slot: usize| format!("(${}, ${}, ${})", 3 * slot + 1, 3 * slot + 2, 3 * slot + 3);
+        let slots = (0..TOGETHER).map(slot).collect::<Vec<_>>().join(", ");
+        format!(
+            "with links (id, seq, hash) as (values {slots})
+             update audit_events set seq = links.seq, hash = links.hash from links
+             where audit_events.id = links.id and audit_events.seq is null"
+        )
+    });
+    let mut chained = 0;
+    for links in links.chunks(TOGETHER) {
+        chained += session.execute(&SQL, Slots(links)).await?;
+    }
+    Ok(chained)
 }
 
 /// Chained events after one place up to another, in order.

@@ -4,18 +4,20 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
 use sqlx::{
-    ConnectOptions, Connection, PgPool, Postgres, SqlitePool,
+    ConnectOptions, Postgres, Sqlite,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
+    connections::{Connections, is_well},
     lease::{Lease, Plain},
     session::Session,
 };
@@ -44,8 +46,8 @@ pub struct Db {
 enum Pools {
     /// One writer, several readers: SQLite takes one writer at a time, and waiting in our queue is fairer than in its own.
     Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
+        writer: Arc<Connections<Sqlite>>,
+        readers: Arc<Connections<Sqlite>>,
         lock_file: Option<PathBuf>,
     },
     Postgres(Server),
@@ -54,8 +56,8 @@ enum Pools {
 /// A PostgreSQL server.
 #[derive(Clone, Debug)]
 struct Server {
-    pool: PgPool,
-    /// For connections beside the pool.
+    connections: Arc<Connections<Postgres>>,
+    /// For connections beside those.
     options: Box<PgConnectOptions>,
     limits: PoolLimits,
 }
@@ -79,12 +81,6 @@ impl PoolLimits {
         Self { connections, acquire_timeout: config.acquire_timeout(), timeout: config.timeout() }
     }
 }
-
-/// A connection that rested longer than this is asked whether it is well: the server, or the way to it, may have gone meanwhile.
-const RESTED: Duration = Duration::from_secs(1);
-
-/// The longest it may take to say so.
-const PROBE: Duration = Duration::from_secs(1);
 
 impl Db {
     /// Connects. A missing SQLite file is created.
@@ -121,7 +117,7 @@ impl Db {
                 .acquire_timeout(limits.acquire_timeout)
                 .test_before_acquire(false)
                 .connect_lazy_with(options.read_only(true).create_if_missing(false));
-            Pools::Sqlite { writer, readers, lock_file }
+            Pools::Sqlite { writer: Connections::new(writer), readers: Connections::new(readers), lock_file }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
                 .with_context(|| shape("it does not read as a PostgreSQL URL"))?
@@ -143,7 +139,7 @@ impl Db {
                     Some(path) => Some(locked(path).await?),
                     None => None,
                 };
-                self.migrations().run(writer).await
+                self.migrations().run(writer.pool()).await
             }
             Pools::Postgres(server) => {
                 // Beside the pool: building an index takes longer than a request may.
@@ -186,7 +182,7 @@ impl Db {
     /// A session for reading.
     pub async fn read(&self) -> Result<Session> {
         Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Session::Sqlite(Lease::new(readers.acquire().await?, None)),
+            Pools::Sqlite { readers, .. } => Session::Sqlite(readers.lease(None).await?),
             Pools::Postgres(server) => Session::Postgres(server.lease().await?),
         })
     }
@@ -195,7 +191,7 @@ impl Db {
     pub async fn write(&self) -> Result<Session> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => {
-                let mut lease = Lease::new(writer.acquire().await?, None);
+                let mut lease = writer.lease(None).await?;
                 lease.begin("begin immediate").await?;
                 Session::Sqlite(lease)
             }
@@ -210,7 +206,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(server) => server.pool.close().await,
+            Pools::Postgres(server) => server.connections.close().await,
         }
     }
 }
@@ -221,15 +217,9 @@ impl Server {
             .max_connections(limits.connections.max(2))
             .acquire_timeout(limits.acquire_timeout)
             .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for > RESTED {
-                        let answer = tokio::time::timeout(PROBE, connection.ping()).await;
-                        // An error, not `false`: that would be closed with a farewell, and nobody may be there to take it.
-                        answer.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))?;
-                    }
-                    Ok(true)
-                })
+            // An error, not `false`: that would be closed with a farewell, and nobody may be there to take it.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { is_well::<Postgres>(connection).await.map(|()| true) })
             })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
@@ -243,11 +233,11 @@ impl Server {
             .connect_with(options.clone())
             .await
             .with_context(|| shape(NO_ANSWER))?;
-        Ok(Self { pool, options: Box::new(options), limits })
+        Ok(Self { connections: Connections::new(pool), options: Box::new(options), limits })
     }
 
     async fn lease(&self) -> sqlx::Result<Lease<Postgres>> {
-        Ok(Lease::new(self.pool.acquire().await?, Some(self.limits.timeout)))
+        self.connections.lease(Some(self.limits.timeout)).await
     }
 
     /// A transaction. Connections that a server left behind when it ended are passed over: nothing was done on them yet.

@@ -1,4 +1,4 @@
-//! A connection out of the pool, for a statement or a transaction, and how it is given back.
+//! A connection lent for a statement or a transaction, and how it is given back.
 //!
 //! The driver gives a connection back after asking the server whether it is well, and waits for the answer without end. Its own
 //! transactions lose count when their `begin` was cut off halfway (PostgreSQL), or when the database ended one by itself (SQLite).
@@ -6,16 +6,19 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
-use sqlx::{Database, Postgres, Sqlite, pool::PoolConnection, postgres::PgConnection, sqlite::SqliteConnection};
+use sqlx::{Connection, Database, Postgres, Sqlite, postgres::PgConnection, sqlite::SqliteConnection};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Instant, timeout, timeout_at},
 };
+
+use super::connections::{Connections, Held};
 
 /// What the database gets beyond its own limit to say itself that time is up: then the connection is still good.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The longest that giving a connection back may take; longer, and it is closed.
+/// The longest that undoing a transaction, or waiting for the end of a statement nobody waits for any more, may take; longer, and the
+/// connection is closed.
 const TIDYING: Duration = Duration::from_secs(2);
 
 /// A database that runs plain statements without parameters.
@@ -55,12 +58,17 @@ impl Plain for Postgres {
 
 /// A connection, and what is known of it.
 pub struct Lease<D: Plain> {
-    connection: Option<PoolConnection<D>>,
+    /// `None` once it is given back.
+    held: Option<Held<D>>,
+    home: Arc<Connections<D>>,
+    place: Option<OwnedSemaphorePermit>,
     limit: Option<Duration>,
     /// For a transaction: when it must be over.
     until: Option<Instant>,
     /// A transaction was begun, and its end has not been heard of.
     is_open: bool,
+    /// A statement was begun, and its end has not been heard of.
+    is_running: bool,
     /// A statement failed: PostgreSQL answers a `commit` after that with success, and has undone everything.
     has_failed: bool,
     is_broken: bool,
@@ -84,22 +92,27 @@ impl Patience {
 }
 
 impl<D: Plain> Lease<D> {
-    /// Of a connection whose statements may each take as long as `limit`, and its transaction, too.
-    pub fn new(connection: PoolConnection<D>, limit: Option<Duration>) -> Self {
+    /// Of a connection whose statements may each take as long as `limit`, and its transaction, too. When it ends, the connection goes
+    /// `home`, and its place is free.
+    pub fn new(held: Held<D>, home: Arc<Connections<D>>, place: OwnedSemaphorePermit, limit: Option<Duration>) -> Self {
         Self {
-            connection: Some(connection),
+            held: Some(held),
+            home,
+            place: Some(place),
             limit,
             until: None,
             is_open: false,
+            is_running: false,
             has_failed: false,
             is_broken: false,
             sleeper: None,
         }
     }
 
-    /// The connection.
+    /// The connection, to run a statement; what comes of it is for [`Self::learn`].
     pub fn connection(&mut self) -> sqlx::Result<&mut D::Connection> {
-        self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+        self.is_running = true;
+        self.held.as_mut().map(|held| &mut *held.connection).ok_or(sqlx::Error::PoolClosed)
     }
 
     /// How long a statement that begins now may take.
@@ -109,6 +122,7 @@ impl<D: Plain> Lease<D> {
 
     /// Takes note of what came of a statement.
     pub fn learn<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.is_running = false;
         if let Err(error) = &outcome {
             self.has_failed = true;
             self.is_broken |= !D::survives(error);
@@ -155,24 +169,29 @@ impl<D: Plain> Lease<D> {
 
 impl<D: Plain> Drop for Lease<D> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut held) = self.held.take() else { return };
         let (is_open, is_broken) = (self.is_open, self.is_broken);
         let runtime = tokio::runtime::Handle::try_current().ok().filter(|_| !is_broken);
         let Some(runtime) = runtime else {
             // Closed without a word; the database undoes what was open.
-            drop(connection.detach());
+            drop(held.connection.detach());
             return;
         };
+        if !is_open && !self.is_running {
+            self.home.keep(held);
+            return;
+        }
+        let (home, place) = (Arc::clone(&self.home), self.place.take());
         runtime.spawn(async move {
-            if is_open {
-                let undone = timeout(TIDYING, D::run(&mut connection, "rollback")).await;
-                if !matches!(undone, Ok(Ok(()))) {
-                    drop(connection.detach());
-                    return;
-                }
+            let connection = &mut *held.connection;
+            let tidied = timeout(TIDYING, async {
+                if is_open { D::run(connection, "rollback").await } else { connection.ping().await }
+            });
+            match tidied.await {
+                Ok(Ok(())) => home.keep(held),
+                _ => drop(held.connection.detach()),
             }
-            // Dropping the connection would do the same, and wait for ever.
-            let _ = timeout(TIDYING, connection.return_to_pool()).await;
+            drop(place);
         });
     }
 }

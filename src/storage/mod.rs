@@ -7,6 +7,8 @@ pub mod audit;
 pub mod audit_chain;
 pub mod authorization_codes;
 pub mod chores;
+pub mod code_failures;
+mod connections;
 mod db;
 pub mod directory;
 pub mod guesses;

@@ -28,6 +28,8 @@ pub struct NewSignInCode<'a> {
     pub auth_params: Map<String, Value>,
     /// Guesses of the one before it: a new code does not forget them.
     pub guesses: i64,
+    /// Whether it has more digits than configured.
+    pub is_long: bool,
     /// Creation.
     pub now: Timestamp,
     /// When it is worthless.
@@ -37,10 +39,10 @@ pub struct NewSignInCode<'a> {
 /// Adds a code.
 pub async fn add(session: &mut Session, new: NewSignInCode<'_>) -> sqlx::Result<()> {
     let sql = "insert into sign_in_codes (id, handle_hash, application_id, connection, identifier, address, link_hash, browser_hash,
-                 auth_params, guesses, created_at, expires_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                 auth_params, guesses, created_at, expires_at, is_long)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let NewSignInCode { id, handle_hash, application, connection, identifier, address, link_hash, .. } = new;
-    let NewSignInCode { browser_hash, auth_params, guesses, now, expires_at, .. } = new;
+    let NewSignInCode { browser_hash, auth_params, guesses, now, expires_at, is_long, .. } = new;
     let params = (
         id,
         handle_hash,
@@ -54,6 +56,7 @@ pub async fn add(session: &mut Session, new: NewSignInCode<'_>) -> sqlx::Result<
         guesses,
         now,
         expires_at,
+        is_long,
     );
     session.execute(sql, params).await.map(drop)
 }
@@ -76,12 +79,13 @@ pub struct SignInCode {
     pub expires_at: Timestamp,
     pub used_at: Option<Timestamp>,
     pub replaced_at: Option<Timestamp>,
+    pub is_long: bool,
 }
 
 macro_rules! columns {
     () => {
         "id, handle_hash, application_id, connection, identifier, address, browser_hash, auth_params, guesses, created_at, \
-         expires_at, used_at, replaced_at"
+         expires_at, used_at, replaced_at, is_long"
     };
 }
 

@@ -79,6 +79,10 @@ pub const GIVEN_UP: Sweep = sweep!("outbox", "id", "given_up_at");
 pub const SUBJECT_TOKENS: Sweep = sweep!("subject_tokens", "token_hash", "expires_at");
 /// Codes and links to sign in with, used or not, by their end.
 pub const SIGN_IN_CODES: Sweep = sweep!("sign_in_codes", "id", "expires_at");
+/// Wrong codes of those with a holder.
+pub const CODE_FAILURES: Sweep = sweep!("code_failures", "id", "at");
+/// Guards of addresses, once nothing went wrong for long.
+pub const CODE_GUARDS: Sweep = sweep!("code_guards", "subject", "forgotten_at");
 /// Sign-ins under way, by their end.
 pub const SIGN_IN_FLOWS: Sweep = sweep!("sign_in_flows", "id_hash", "expires_at");
 /// Authorization codes, used or not, by their end.

@@ -18,14 +18,19 @@ pub async fn add(
     session.execute(sql, (token_hash, user, now, expires_at)).await.map(drop)
 }
 
-/// Uses a subject token of a user who is welcome; gives whose it was, once.
-pub async fn spend(session: &mut Session, token_hash: &[u8], now: Timestamp) -> sqlx::Result<Option<UserId>> {
-    let sql = "update subject_tokens set consumed_at = $2
-               where token_hash = $1 and consumed_at is null and expires_at > $2 and created_at <= $3
-                 and exists (select 1 from users where users.id = subject_tokens.user_id and not users.is_suspended)
-               returning user_id";
+/// Whose a subject token is that can be used now.
+pub async fn find_owner(session: &mut Session, token_hash: &[u8], now: Timestamp) -> sqlx::Result<Option<UserId>> {
+    let sql = "select user_id from subject_tokens
+               where token_hash = $1 and consumed_at is null and expires_at > $2 and created_at <= $3";
     let row: Option<(UserId,)> = session.fetch_optional(sql, (token_hash, now, now.plus(LEEWAY))).await?;
     Ok(row.map(|(user,)| user))
+}
+
+/// Uses a subject token, once; false when it was used before, or is too old.
+pub async fn spend(session: &mut Session, token_hash: &[u8], now: Timestamp) -> sqlx::Result<bool> {
+    let sql = "update subject_tokens set consumed_at = $2
+               where token_hash = $1 and consumed_at is null and expires_at > $2 and created_at <= $3";
+    Ok(session.execute(sql, (token_hash, now, now.plus(LEEWAY))).await? == 1)
 }
 
 /// Uses up every subject token of the user.

@@ -127,11 +127,11 @@ impl From<Problem> for OauthError {
     }
 }
 
-/// The thumbprint of the key that a token request proves to hold; tokens are bound to it. `None` when it shows no proof.
+/// The thumbprint of the key that a token request proves to hold; tokens are bound to it. `None` when it shows no proof, and need not.
 ///
 /// To be asked before anything is spent or counted: a client without a nonce comes again with the same code.
 pub async fn key_of(app: &App, request: &HttpRequest, application: &Application) -> Result<Option<String>, Problem> {
-    if !request.headers().contains_key(PROOF) {
+    if !request.headers().contains_key(PROOF) && !application.client_settings.require_proof_of_possession {
         return Ok(None);
     }
     let proof = fitting(app, Aim::Own(request))?;

@@ -16,3 +16,4 @@ pub mod openapi;
 pub mod pace;
 pub mod query;
 pub mod routes;
+pub mod service;

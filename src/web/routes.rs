@@ -1,8 +1,11 @@
-//! Which paths there are and which methods each takes: read from the OpenAPI document, so that the two cannot differ.
+//! Which paths there are and which methods each takes: as the handlers document it, so that the two cannot differ.
 
 use std::{collections::HashMap, sync::Arc};
 
 use actix_web::{dev::ResourceDef, http::Method};
+use utoipa::openapi::HttpMethod;
+
+use super::service::Documented;
 
 /// A path or a pattern of paths.
 #[derive(Debug)]
@@ -21,20 +24,20 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// From a document and paths outside it.
+    /// Of the handlers that were noted, and of paths that no document has.
     #[must_use]
-    pub fn new(document: &utoipa::openapi::OpenApi, more: &[(&str, &[Method])]) -> Self {
+    pub fn new(noted: &Noted, more: &[(&str, &[Method])]) -> Self {
         let mut routes = Self::default();
-        for (path, item) in &document.paths.paths {
-            let operations = [
-                (&item.get, Method::GET),
-                (&item.put, Method::PUT),
-                (&item.post, Method::POST),
-                (&item.delete, Method::DELETE),
-                (&item.patch, Method::PATCH),
+        for (path, methods) in &noted.0 {
+            let known = [
+                (HttpMethod::Get, Method::GET),
+                (HttpMethod::Put, Method::PUT),
+                (HttpMethod::Post, Method::POST),
+                (HttpMethod::Delete, Method::DELETE),
+                (HttpMethod::Patch, Method::PATCH),
             ];
-            let methods = operations.into_iter().filter(|(operation, _)| operation.is_some()).map(|(_, method)| method);
-            routes.add(path, methods.collect());
+            let taken = known.into_iter().filter(|(method, _)| methods.contains(method));
+            routes.add(path, taken.map(|(_, method)| method).collect());
         }
         for (path, methods) in more {
             routes.add(path, methods.to_vec());
@@ -56,6 +59,21 @@ impl Routes {
     pub fn find(&self, path: &str) -> Option<&Arc<Route>> {
         let by_pattern = || self.patterns.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, route)| route);
         self.exact.get(path).or_else(by_pattern)
+    }
+}
+
+/// Documented paths and their methods, in the order in which handlers are registered.
+#[derive(Default)]
+pub struct Noted(Vec<(String, Vec<HttpMethod>)>);
+
+impl Noted {
+    /// Takes note of a handler below the path of its scope.
+    pub fn take(&mut self, scope: &str, handler: &dyn Documented) {
+        let path = format!("{scope}{}", handler.documented_path());
+        match self.0.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, methods)) => methods.extend(handler.documented_methods()),
+            None => self.0.push((path, handler.documented_methods())),
+        }
     }
 }
 

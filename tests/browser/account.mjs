@@ -1,7 +1,9 @@
 // The account page: what its owner does there.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { advance, check, codeFor, equal, fill, giveCode, giveEmail, heading, isClean, person, root, text } from './support.mjs';
+import {
+  advance, begin, check, codeFor, equal, fill, giveCode, giveEmail, heading, isClean, isIn, messages, person, root, text,
+} from './support.mjs';
 
 const shots = process.env.COUNTERSIGN_SCREENSHOTS;
 
@@ -16,8 +18,9 @@ async function see(page, name) {
 async function signIn(page, email) {
   await page.goto(`${root}/account`);
   await page.waitForSelector('#email');
+  const before = (await messages(email)).length;
   await giveEmail(page, email);
-  await giveCode(page, await codeFor(email));
+  await giveCode(page, await codeFor(email, before + 1));
   await page.waitForSelector('#methods');
 }
 
@@ -109,12 +112,38 @@ export async function accountPage() {
   await fill(page, 'dialog #password', 'an even better passphrase');
   await submit(page);
   await says(page, 'The list is shown below.');
-  equal((await page.$$('.mark')).length, 1, 'this session');
+  equal((await page.$$('section[aria-labelledby=sessions] .mark')).length, 1, 'this session');
   await see(page, 'en/account');
 
-  // Loaded again: the tokens are gone, and new ones come without a question.
+  // Loaded again: the tokens are gone, and new ones come without a question. Meanwhile there is another browser, and an application.
+  await advance(31);
+  const elsewhere = await person();
+  await signIn(elsewhere, address);
+  const shop = await page.newTab();
+  await begin(shop);
+  await isIn(shop);
+  await page.bringToFront();
   await page.reload();
   await page.waitForSelector('#methods');
+  await press(page, 'Show the list');
+  await asks(page, 'Confirm that it is you', '#password');
+  await fill(page, 'dialog #password', 'an even better passphrase');
+  await submit(page);
+  await says(page, 'The list is shown below.');
+  const rows = async section => (await page.$$(`section[aria-labelledby=${section}] .row`)).length;
+  equal(await rows('sessions'), 2, 'two browsers');
+  equal(await rows('grants'), 3, 'the account page in both, and the shop');
+  await see(page, 'en/account-signed-in');
+  await press(page, 'Shut out: Example Shop');
+  await says(page, 'That app is shut out.');
+  equal(await rows('grants'), 2, 'the shop is out');
+  equal(await rows('sessions'), 2, 'the browser is not');
+  await page.click('section[aria-labelledby=sessions] button');
+  await says(page, 'That session is signed out.');
+  equal(await rows('sessions'), 1, 'this one');
+  equal(await rows('grants'), 1, 'what came in by the other is out');
+  await elsewhere.reload();
+  await elsewhere.waitForSelector('#email');
   await press(page, 'Sign out');
   await page.waitForFunction(() => document.querySelector('#account .main'));
   equal(await text(page, '#account .lead'), 'You are signed out.', 'signed out');
@@ -132,6 +161,45 @@ export async function accountPage() {
   check(await page.evaluate(() => sessionStorage.length) === 1, 'the sign-in that is under way is still known');
   await page.goto(flow);
   await page.waitForSelector('#email');
+}
+
+export async function accountPageAddresses() {
+  const page = await person({ width: 760, language: 'en-GB' });
+  await signIn(page, 'two.ways@example.com');
+  check(!(await page.evaluate(() => document.querySelector('#account').textContent.includes('Remove'))), 'the only address stays');
+  await advance(31);
+  await press(page, 'Add: Phone');
+  await asks(page, 'Confirm that it is you');
+  await submit(page);
+  await asks(page, 'Confirm that it is you', '#code');
+  await fill(page, 'dialog #code', await codeFor('two.ways@example.com', 2));
+  await submit(page);
+  await asks(page, 'Add a phone number', '#phone');
+  equal(await page.$eval('dialog #country', list => list.value), 'GB', 'the country of the browser');
+  equal(await page.evaluate(() => document.activeElement.id), 'phone', 'where one types');
+  await page.select('dialog #country', 'JP');
+  await fill(page, 'dialog #phone', '090-8765-4321');
+  await see(page, 'en/account-new-phone');
+  await submit(page);
+  await asks(page, 'Add a phone number', '#code');
+  await fill(page, 'dialog #code', await codeFor('+819087654321'));
+  await submit(page);
+  await says(page, 'Your new phone number is set.');
+  equal(await text(page, '.row:nth-child(3) .hint'), '+819087654321', 'the new number');
+
+  // Either may go now, as long as the other remains.
+  await press(page, 'Remove: E-mail address');
+  await asks(page, 'Remove your e-mail address');
+  await see(page, 'en/account-remove');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => !document.querySelector('dialog'));
+  await press(page, 'Remove: Phone');
+  await asks(page, 'Remove your phone number');
+  await submit(page);
+  await says(page, 'Your phone number is removed.');
+  equal(await text(page, '.row:nth-child(3) .hint'), 'None', 'no number');
+  check(!(await page.evaluate(() => document.querySelector('#account section').textContent.includes('Remove'))), 'the last one stays');
+  await isClean(page, 'after removing');
 }
 
 export async function accountPageInJapanese() {
@@ -155,11 +223,12 @@ export async function accountPageInJapanese() {
   await fill(page, 'dialog #code', code.replace(/\d/g, digit => String.fromCharCode(0xff10 + Number(digit))));
   await submit(page);
   await asks(page, '電話番号の追加', '#phone');
-  await fill(page, 'dialog #phone', '090-1234-5678');
+  await fill(page, 'dialog #phone', '電話');
   await submit(page);
-  await refuses(page, '国番号付きの電話番号を入力してください。');
+  await refuses(page, '電話番号が正しくありません。国・地域もご確認ください。');
   await see(page, 'ja/account-new-phone');
-  await fill(page, 'dialog #phone', '+81 90-1234-5678');
+  await page.select('dialog #country', 'JP');
+  await fill(page, 'dialog #phone', '０９０-1234-5678');
   await submit(page);
   await asks(page, '電話番号の追加', '#code');
   await fill(page, 'dialog #code', await codeFor('+819012345678'));

@@ -19,7 +19,7 @@ const looks = [
   { name: 'narrow-dark', width: 320, height: 568, scheme: 'dark' },
 ];
 
-const small = new Set(['sign-in', 'sign-in-phone', 'code-email', 'code-wrong', 'choose', 'link']);
+const small = new Set(['sign-in', 'sign-in-phone', 'code-email', 'code-wrong', 'choose', 'link', 'link-sent']);
 
 export async function everyPage() {
   for (const locale of ['en', 'ja']) {
@@ -89,6 +89,16 @@ async function walk(locale, look) {
   await arrived(page);
   await page.goto(link);
   await see('link-over');
+  await begin(page, { send: 'link', prompt: 'login' });
+  await giveEmail(page, `sent.${email}`);
+  await see('link-sent');
+  const sent = /https?:\/\/\S*verify_redirect\S*/.exec((await message(`sent.${email}`)).text)[0];
+  const other = await person({ ...look, language: locale === 'ja' ? 'ja-JP' : 'en-US' });
+  await other.goto(sent);
+  await isClean(other, `link-elsewhere, ${locale}, ${look.name}`);
+  if (shots && look.width >= 400) {
+    await other.screenshot({ path: join(shots, locale, `link-elsewhere.${look.name}.png`), fullPage: true, optimizeForSpeed: false });
+  }
   await page.goto(`${root}/sign-in?flow=000000000000000000000`);
   await see('no-session');
   await page.goto(authorizeUrl({ redirect_uri: 'https://evil.example/' }));

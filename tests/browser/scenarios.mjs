@@ -245,6 +245,81 @@ export async function magicLink() {
   await isClean(page, 'the page of a link that was used');
 }
 
+// What comes after a form is held against the page's `form-action`, the application's own redirects included.
+export async function linkThatLeadsOn() {
+  const open = async (email, redirectUri) => {
+    const body = {
+      client_id: clientId, connection: 'email', email, authParams: { redirect_uri: redirectUri, scope: 'openid', state: 'the state & more' },
+    };
+    await fetch(`${root}/passwordless/start`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const page = await person();
+    await page.goto(/https?:\/\/\S*verify_redirect\S*/.exec((await message(email)).text)[0]);
+    return page;
+  };
+  const refusals = page => page.problems.filter(problem => problem.includes('form-action'));
+  const listed = await open('on@example.com', callback);
+  listed.leadsOn = 'https://www.example.com/welcome';
+  await submit(listed);
+  await listed.waitForFunction(() => location.host === 'www.example.com');
+  equal(refusals(listed).length, 0, 'an origin the application lists');
+
+  const foreign = await open('off@example.com', callback);
+  foreign.leadsOn = 'https://elsewhere.example/welcome';
+  await foreign.click('main form button.main');
+  for (let waits = 0; waits < 100 && !refusals(foreign).length; waits++) await new Promise(resolve => setTimeout(resolve, 50));
+  check(refusals(foreign).length > 0, 'an origin it does not list is held back, so this test sees something');
+
+  const app = await open('app@example.com', 'com.example.shop:/back');
+  await app.click('main form button.main');
+  await new Promise(resolve => setTimeout(resolve, 1500));
+  equal(refusals(app).join(), '', 'the scheme of an app');
+}
+
+export async function hostedLink() {
+  const address = 'linked@example.com';
+  const page = await person();
+  await begin(page, { send: 'link' });
+  await giveEmail(page, address);
+  check((await text(page, '.lead')).startsWith('We sent a link to'), 'what was sent');
+  await isClean(page, 'the page of a link that was sent');
+  const link = /https?:\/\/\S*verify_redirect\S*/.exec((await message(address)).text)[0];
+  const other = await person();
+  equal((await other.goto(link)).status(), 400, 'another browser');
+  equal(await heading(other), 'This link belongs to another browser', 'what it is told');
+  await isClean(other, 'the page in another browser');
+  const tab = await page.newTab();
+  await tab.goto(link);
+  equal(await heading(tab), 'Sign in to Example Shop', 'the same browser');
+  await submit(tab);
+  await isIn(tab);
+  await page.bringToFront();
+  await page.reload();
+  equal(await heading(page), 'This sign-in is complete', 'the page that waited');
+}
+
+// Somebody tries codes: the next ones have twelve digits, and let in.
+export async function longCode() {
+  const address = 'guarded@example.com';
+  for (let round = 1; round <= 3; round++) {
+    const stranger = await person();
+    await begin(stranger);
+    await giveEmail(stranger, address);
+    const code = await codeFor(address, round);
+    for (let tries = 0; tries < 3; tries++) await giveCode(stranger, code === '000000' ? '111111' : '000000');
+  }
+  const page = await person({ width: 320, height: 568 });
+  await begin(page);
+  await giveEmail(page, address);
+  check((await text(page, '.lead')).startsWith('We sent a 12-digit code to'), 'how long it is');
+  await isClean(page, 'the page of a long code');
+  const code = await codeFor(address, 4);
+  equal(code.length, 12, 'the code');
+  equal((await giveCode(page, '000000')).status(), 422, 'a short one');
+  equal(await text(page, '#problem'), 'The code has 12 digits.', 'what is said of it');
+  await giveCode(page, code);
+  await isIn(page);
+}
+
 export async function signOut() {
   const page = await person();
   await begin(page);

@@ -62,9 +62,12 @@ async function prepare(page, { language, width, height, scheme, script }) {
   // The application, which is elsewhere: whatever comes to it is answered with a page that says nothing.
   await page.setRequestInterception(true);
   page.on('request', request => {
-    const isApplication = request.url().startsWith('https://app.example.com/');
+    const isCallback = request.url().startsWith('https://app.example.com/');
+    const isApplication = isCallback || /^https:\/\/(www\.example\.com|elsewhere\.example)\//.test(request.url());
     // Nothing to show: the page before stays.
-    const answer = page.isHeld ? { status: 204 } : { contentType: 'text/html', body: '<!doctype html><title>Application</title>' };
+    const answer = page.isHeld ? { status: 204 }
+      : page.leadsOn && isCallback ? { status: 302, headers: { location: page.leadsOn } }
+      : { contentType: 'text/html', body: '<!doctype html><title>Application</title>' };
     (isApplication ? request.respond(answer) : request.continue()).catch(() => {});
   });
 }
@@ -126,7 +129,7 @@ export const codeFor = async (to, count) => (await message(to, count)).code;
 export async function giveCode(page, code) {
   await page.waitForSelector('#code');
   const isRetry = await page.$eval('#code', input => input.getAttribute('aria-invalid') === 'true');
-  if (page.hasScript && !isRetry && code.normalize('NFKC').replace(/\D/g, '').length === 6) {
+  if (page.hasScript && !isRetry && code.normalize('NFKC').replace(/\D/g, '').length === Number(await page.$eval('form[data-code]', form => form.dataset.code))) {
     const [response] = await Promise.all([page.waitForNavigation(), page.type('#code', code)]);
     return response;
   }

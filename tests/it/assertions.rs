@@ -93,6 +93,33 @@ async fn a_key_does_what_a_secret_does() {
     Answer::of(app.http.post(app.url("/oidc/token")).json(&body)).await.expect("200");
 }
 
+/// Its key shows who the application is; only its secret lets it speak for others (contract `auth0.md` 1.8).
+#[tokio::test]
+async fn an_assertion_does_not_make_the_named_client_believed() {
+    let app = TestApp::start_with(|config| config.sign_in.starts_per_hour = 1).await;
+    let client = Application::new(&app).await;
+    let changes =
+        json!({ "grantTypes": ["http://auth0.com/oauth/grant-type/passwordless/otp"], "trustForwardedFor": true });
+    let path = format!("/api/applications/{}", client.id);
+    app.manager().await.patch(&path, json!({ "customClientMetadata": changes })).await.expect("200");
+    let start = async |shown: Value, number: u32| {
+        let mut body = json!({ "connection": "email", "email": format!("n{number}@example.com"), "send": "code" });
+        merge(&mut body, &shown);
+        let request = app.http.post(app.url("/passwordless/start")).json(&body);
+        Answer::of(request.header("auth0-forwarded-for", "203.0.113.7")).await
+    };
+    for number in 0..2 {
+        let shown = json!({ "client_assertion_type": TYPE, "client_assertion": client.assertion(&json!({})) });
+        start(shown, number).await.expect("200");
+    }
+    let told = "select count(*) from audit_events where type = 'sign_in.code_sent' and ip = '203.0.113.7'";
+    assert_eq!(app.number(told).await, 0);
+    let secret = json!({ "client_id": client.id, "client_secret": client.secret });
+    start(secret.clone(), 2).await.expect("200");
+    assert_eq!(start(secret, 3).await.status, 429);
+    assert_eq!(app.number(told).await, 1);
+}
+
 #[tokio::test]
 async fn each_shortcoming_of_an_assertion_is_refused_alike() {
     let app = TestApp::start().await;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::clock::ManualClock;
+use countersign::{clock::ManualClock, domain::application::ClientSettings};
 
 use crate::{harness::TestApp, hosted::client::Client};
 
@@ -23,7 +23,11 @@ const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/run");
 )]
 async fn plays(scenario: &'static str) -> TestApp {
     let app = TestApp::start().await;
-    let client = Client::spa(&app).await;
+    let settings = ClientSettings {
+        cors_allowed_origins: vec!["https://www.example.com".to_owned()],
+        ..ClientSettings::default()
+    };
+    let client = Client::of(&app, "SPA", settings).await;
     let environment =
         [("COUNTERSIGN_URL", app.running.url()), ("COUNTERSIGN_CLIENT_ID", client.application.id.to_string())];
     let clock = Arc::clone(&app.clock);
@@ -107,6 +111,26 @@ async fn pages_and_messages_speak_the_language_that_was_asked_for() {
 #[tokio::test]
 async fn a_link_that_scanners_opened_first_still_lets_the_person_in() {
     plays("magicLink").await;
+}
+
+#[tokio::test]
+async fn a_link_leads_to_the_application_and_on_to_what_it_lists() {
+    plays("linkThatLeadsOn").await;
+}
+
+#[tokio::test]
+async fn a_link_finishes_a_hosted_sign_in_in_its_own_browser() {
+    plays("hostedLink").await;
+}
+
+#[tokio::test]
+async fn where_somebody_guesses_the_owner_types_a_long_code() {
+    plays("longCode").await;
+}
+
+#[tokio::test]
+async fn addresses_are_added_and_removed_on_the_account_page() {
+    plays("accountPageAddresses").await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Bound, ClientKey, Service, TestApp};
+use crate::harness::{Answer, Bound, ClientKey, Service, TestApp, merge};
 
 const TOKEN: &str = "/oauth/token";
 const ACCOUNT: &str = "/api/my-account";
@@ -95,6 +95,41 @@ async fn a_public_client_learns_a_nonce_and_comes_again_with_the_same_code() {
     let answer = Answer::of(caller.bare("GET", ACCOUNT).header("dpop", proof)).await.expect("200");
     assert_eq!(answer.json()["id"], client.user["id"]);
     assert_eq!((answer.header("dpop-nonce"), answer.header("cache-control")), (Some(nonce), Some("no-store")));
+}
+
+#[tokio::test]
+async fn an_application_that_must_gets_nothing_without_a_proof() {
+    let app = TestApp::start().await;
+    let (manager, key) = (app.manager().await, ClientKey::new());
+    let body = json!({
+        "name": "Shop", "type": "Traditional", "customClientMetadata": { "requireProofOfPossession": true },
+    });
+    let shop = manager.post("/api/applications", body).await.expect("200").json();
+    let start = json!({
+        "client_id": shop["id"], "client_secret": shop["secret"], "connection": "email", "email": "ada@example.com", "send": "code",
+    });
+    Answer::of(app.http.post(app.url("/passwordless/start")).json(&start)).await.expect("200");
+    let code = app.mailed_code("ada@example.com").await;
+    let ask = async |path: &str, more: Value, has_proof: bool| {
+        let mut body = json!({ "client_id": shop["id"], "client_secret": shop["secret"] });
+        merge(&mut body, &more);
+        let request = app.http.post(app.url(path)).json(&body);
+        let proof = key.proof(&app, "POST", path, &json!({}));
+        Answer::of(if has_proof { request.header("dpop", proof) } else { request }).await
+    };
+    let otp = json!({
+        "grant_type": "http://auth0.com/oauth/grant-type/passwordless/otp", "username": "ada@example.com", "realm": "email", "otp": code,
+        "scope": "openid offline_access",
+    });
+    let verify = json!({ "connection": "email", "username": "ada@example.com", "password": code });
+    ask(TOKEN, otp.clone(), false).await.expect("400 oidc.invalid_dpop_proof");
+    ask("/passwordless/verify", verify, false).await.expect("400 oidc.invalid_dpop_proof");
+    assert_eq!(app.number("select guesses from sign_in_codes").await, 0);
+    let tokens = ask(TOKEN, otp, true).await.expect("200").json();
+    assert_eq!(tokens["token_type"], "DPoP");
+    let refresh = json!({ "grant_type": "refresh_token", "refresh_token": tokens["refresh_token"] });
+    ask(TOKEN, refresh.clone(), false).await.expect("400 oidc.invalid_dpop_proof");
+    assert_eq!(ask(TOKEN, refresh, true).await.expect("200").json()["token_type"], "DPoP");
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ async fn signing_keys_change_under_load_on_two_nodes_without_one_refused_token()
     .await;
     let second = app.second_node().await;
     let users = [app.user().await, app.user().await];
+    leave_consent(&app, &users[0]).await;
     let stop = AtomicBool::new(false);
     let changes = async {
         for round in 0..6 {
@@ -187,6 +188,32 @@ async fn keys_take_turns_by_themselves_once_a_period_on_any_number_of_nodes() {
     app.advance(2 * 3600);
     rotation::keep(second.app()).await.unwrap();
     assert_eq!(published(&second).await.len(), 1);
+}
+
+/// What an opened record and a redemption leave sealed.
+async fn leave_consent(app: &TestApp, user: &crate::harness::User<'_>) {
+    use countersign::storage::{
+        idempotent_answers::{self, Given},
+        openings::{self, NewOpening},
+    };
+    let (now, sealer) = (app.now(), &app.app().sealer);
+    let sealed = |table, row, column| sealer.seal(table, row, column, b"{}").unwrap();
+    let opening = NewOpening {
+        key: &countersign::domain::id::RecordKey([9; 32]),
+        holder: countersign::storage::records::Holder { user: &user.id, jkt: None },
+        operation: "bank.pay",
+        payload_digest: None,
+        handle: "a-handle",
+        display: Some(&sealed("verification_records", "a-handle", "display")),
+        opened_by: None,
+        created_at: now,
+        expires_at: now.plus(Duration::from_secs(300)),
+    };
+    let mut session = app.write().await;
+    openings::add(&mut session, opening).await.unwrap();
+    let given = Given { request_hash: vec![1], answer: sealed("idempotent_answers", "an-id", "answer") };
+    idempotent_answers::add(&mut session, "an-id", &given, now, now.plus(Duration::from_secs(300))).await.unwrap();
+    session.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,9 @@ pub struct SignIn {
     /// Whether its `auth0-forwarded-for` header names the client whose requests it passes on
     #[arg(long, value_name = "BOOL")]
     trust_forwarded_for: Option<bool>,
+    /// Whether it gets tokens with a DPoP proof only, which binds them to a key
+    #[arg(long, value_name = "BOOL")]
+    require_proof_of_possession: Option<bool>,
     /// A file with its public keys, a JWK set, for `private_key_jwt`
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
@@ -64,6 +67,9 @@ impl SignIn {
         }
         if let Some(is_trusted) = self.trust_forwarded_for {
             set("trustForwardedFor", json!(is_trusted));
+        }
+        if let Some(is_required) = self.require_proof_of_possession {
+            set("requireProofOfPossession", json!(is_required));
         }
         if let Some(file) = self.jwks {
             let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

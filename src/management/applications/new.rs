@@ -136,6 +136,10 @@ pub struct CustomClientMetadata {
     #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<bool>)]
     pub trust_forwarded_for: Option<Option<bool>>,
+    /// Whether it gets tokens with a DPoP proof only, which binds them to a key (RFC 9449).
+    #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<bool>)]
+    pub require_proof_of_possession: Option<Option<bool>>,
     /// A JWK set of public keys with which it may authenticate instead of by a secret (`private_key_jwt`, RFC 7523).
     #[serde(default, deserialize_with = "fields::given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JwkSet>)]
@@ -155,6 +159,7 @@ impl CustomClientMetadata {
             connections: Some(Some(Few(settings.connections().to_vec()))),
             cors_allowed_origins: Some(Some(Few(settings.cors_allowed_origins.iter().cloned().map(Origin).collect()))),
             trust_forwarded_for: Some(Some(settings.trust_forwarded_for)),
+            require_proof_of_possession: Some(Some(settings.require_proof_of_possession)),
             jwks: Some(settings.jwks.as_ref().map(JwkSet::stored)),
         }
     }
@@ -173,6 +178,9 @@ impl CustomClientMetadata {
         }
         if let Some(trusted) = self.trust_forwarded_for {
             settings.trust_forwarded_for = trusted.unwrap_or_default();
+        }
+        if let Some(required) = self.require_proof_of_possession {
+            settings.require_proof_of_possession = required.unwrap_or_default();
         }
         if let Some(jwks) = self.jwks {
             settings.jwks = jwks.map(JwkSet::into_stored);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Address;
+use super::{Address, lengths};
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -51,7 +51,7 @@ pub async fn redeem(
     application: &Application,
     client: &Client,
 ) -> Result<Result<User, Wrong>> {
-    let verdict = judge(app, session, found.as_ref(), code, application).await?;
+    let verdict = judge(app, session, found.as_ref(), code, application, client).await?;
     let user = match (&verdict, &found) {
         (Ok(()), Some(row)) => enter(app, session, row, application, client).await?,
         _ => None,
@@ -98,7 +98,7 @@ pub async fn check_named(
 ) -> Result<Result<(), Wrong>> {
     let failures = Failures::take(app, session, address, client).await?;
     let found = rows::find_named(session, &application.id, address.connection.name(), &address.key).await?;
-    let verdict = judge(app, session, found.as_ref(), code, application).await?;
+    let verdict = judge(app, session, found.as_ref(), code, application, client).await?;
     match (&verdict, &found) {
         (Ok(()), Some(row)) => {
             rows::forgive_guess(session, &row.id).await?;
@@ -138,6 +138,7 @@ async fn judge(
     found: Option<&SignInCode>,
     code: &str,
     application: &Application,
+    client: &Client,
 ) -> Result<Result<(), Wrong>> {
     let now = app.now();
     let found = found.filter(|row| row.application_id == application.id);
@@ -158,9 +159,11 @@ async fn judge(
     if number > tries {
         return Ok(Err(Wrong::Exhausted));
     }
-    if app.sign_in_codes.is_code(&row.id, policy.code_digits, code) {
+    if app.sign_in_codes.is_code(&row.id, lengths::digits(app, connection, row.is_long), code) {
         return Ok(Ok(()));
     }
+    let actor = Actor { user: None, application: Some(&application.id), client: Some(client) };
+    lengths::count_failure(app, session, row, actor).await?;
     Ok(Err(if number == tries { Wrong::Exhausted } else { Wrong::Mismatch }))
 }
 
@@ -176,6 +179,7 @@ async fn enter(
     if row.application_id != application.id || !rows::spend(session, &row.id, app.now()).await? {
         return Ok(None);
     }
+    lengths::count_success(session, row).await?;
     let proved = Proved { connection, key: &row.identifier, spelling: &row.address };
     entering::account(app, session, &proved, application, client).await
 }

@@ -4,6 +4,7 @@
 //! written down like everything else, and is not sent.
 
 mod judging;
+mod lengths;
 mod sending;
 
 pub use judging::{Wrong, check_named, redeem, redeem_link, redeem_named};

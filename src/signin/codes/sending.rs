@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::Address;
+use super::{Address, lengths};
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -81,6 +81,8 @@ pub struct Sent {
     pub id: String,
     /// When it is worthless.
     pub expires_at: Timestamp,
+    /// How many digits it has.
+    pub digits: u8,
 }
 
 /// Sends a code, or the same one again (contract P2): nothing of the channel is waited for.
@@ -178,11 +180,13 @@ async fn repeat(app: &App, session: &mut Session, row: &SignInCode, ask: &Ask<'_
         let hash = digest(app.sign_in_codes.link(&row.id).as_bytes());
         rows::set_link(session, &row.id, &hash, ask.browser_hash, auth_params.clone()).await?;
     }
-    Ok(Sent { id: row.id.clone(), expires_at: row.expires_at })
+    let digits = lengths::digits(app, ask.address.connection, row.is_long);
+    Ok(Sent { id: row.id.clone(), expires_at: row.expires_at, digits })
 }
 
 /// A new code takes the place of the one before, and the guesses that were made of that one are counted on. Only when they were used
-/// up, or the code was too old, does the new one begin with none: it is another code, and `Bucket::failures` counts on.
+/// up, or the code was too old, does the new one begin with none: it is another code, and failures are counted beyond it, by
+/// `Bucket::failures` or by [`lengths`].
 async fn begin(
     app: &App,
     session: &mut Session,
@@ -197,6 +201,10 @@ async fn begin(
         (_, None) => {}
     }
     let id = pick(&*app.random, b"0123456789abcdef", 24);
+    let is_long = match ask.holder {
+        Holder::Named => false,
+        Holder::Held(_) => lengths::must_be_long(app, session, ask.address, carried, now).await?,
+    };
     let life = app.config.sign_in.of(ask.address.connection).code_seconds;
     let expires_at = now.plus(Duration::from_secs(u64::from(life)));
     let (link_hash, auth_params) = match &ask.carries {
@@ -219,11 +227,12 @@ async fn begin(
         browser_hash: ask.browser_hash,
         auth_params,
         guesses: carried,
+        is_long,
         now,
         expires_at,
     };
     rows::add(session, new).await?;
-    Ok(Sent { id, expires_at })
+    Ok(Sent { id, expires_at, digits: lengths::digits(app, ask.address.connection, is_long) })
 }
 
 /// Whether anybody could sign in with the code: an account that is not suspended, or one that may be made.
@@ -252,8 +261,7 @@ fn compose(app: &App, settings: &Settings, ask: &Ask<'_>, sent: &Sent, now: Time
         &info.fallback_language,
     );
     let kind = ask.address.connection.kind();
-    let digits = app.config.sign_in.of(ask.address.connection).code_digits;
-    let code = app.sign_in_codes.code(&sent.id, digits);
+    let code = app.sign_in_codes.code(&sent.id, sent.digits);
     let (template, link) = match ask.carries {
         Carries::Code => (Template::SignIn, None),
         Carries::CodeAndLink { .. } => (Template::SignInLink, Some(link_url(app, &sent.id))),

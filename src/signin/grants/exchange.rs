@@ -51,11 +51,11 @@ pub async fn grant(asked: &TokenRequest, granting: &Granting<'_>) -> Result<Toke
     })
 }
 
-/// Uses the subject token, for a user who is still welcome.
+/// Uses the subject token, for a user who is still welcome. The user is locked first, as everywhere: so a suspension that runs beside
+/// this comes before it, or ends the new session, and neither waits for the other.
 async fn spend(app: &App, session: &mut Session, hash: &[u8]) -> Result<UserId, OauthError> {
     let wrong = || OauthError::new("invalid_grant", "the subject token is unknown, used or expired");
-    let user = tokens::spend(session, hash, app.now()).await?.ok_or_else(wrong)?;
-    // Locked and asked again, so that a suspension that runs beside this ends the new session, too.
-    let user = users::lock(session, &user).await?.filter(|user| !user.is_suspended).ok_or_else(wrong)?;
-    Ok(user.id)
+    let owner = tokens::find_owner(session, hash, app.now()).await?.ok_or_else(wrong)?;
+    let user = users::lock(session, &owner).await?.filter(|user| !user.is_suspended).ok_or_else(wrong)?;
+    if tokens::spend(session, hash, app.now()).await? { Ok(user.id) } else { Err(wrong()) }
 }

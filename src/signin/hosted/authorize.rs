@@ -11,8 +11,8 @@ use actix_web::{
 use super::{
     back::{self, Source},
     flow::{Browser, Flow},
-    forms,
-    request::{self, Asked, Fault, Prompt},
+    forms, judging,
+    request::{Asked, Fault, Prompt},
     ticket,
 };
 use crate::{
@@ -71,7 +71,7 @@ async fn answer(app: &App, request: &HttpRequest, issuer: usize) -> HttpResponse
 }
 
 async fn decide(app: &App, request: &HttpRequest, issuer: usize) -> Result<HttpResponse, Fault> {
-    let (application, asked) = request::read(app, request.query_string(), issuer).await?;
+    let (application, asked) = judging::read(app, request.query_string(), issuer).await?;
     if let Some(response) = ticket::admit(app, request, &application, &asked).await? {
         return Ok(response);
     }

@@ -19,6 +19,7 @@ use crate::{
     storage::{
         Session,
         applications::{self, Application},
+        sign_in_codes::SignInCode,
         sign_in_flows as rows,
     },
     web::cookies::{Cookie, new_secret},
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long a person may take.
 pub const LIFE: Duration = Duration::from_secs(3600);
+
+/// Names the flow in what is stored with its link.
+const LINKED: &str = "flow";
 
 /// Of one browser, by its cookie.
 pub struct Browser {
@@ -77,6 +81,12 @@ pub struct SentTo {
     pub address: String,
     /// When last.
     pub at: Timestamp,
+    /// Whether a link came with it.
+    #[serde(default)]
+    pub is_link: bool,
+    /// How many digits the code has; 0 in what an older version stored: as many as configured.
+    #[serde(default)]
+    pub digits: u8,
 }
 
 /// A flow of the browser that asks.
@@ -108,12 +118,16 @@ impl Flow {
 
     /// The flow of that number, if this browser began it and it is not too old.
     pub async fn find(app: &App, request: &HttpRequest, id: &str) -> Result<Option<Self>> {
+        Self::find_in(app, &mut app.db.read().await?, request, id).await
+    }
+
+    /// The same in a transaction.
+    pub async fn find_in(app: &App, session: &mut Session, request: &HttpRequest, id: &str) -> Result<Option<Self>> {
         let Some(browser) = Browser::of(app, request).filter(|_| is_number(id)) else { return Ok(None) };
-        let mut session = app.db.read().await?;
-        let Some(row) = rows::find(&mut session, &browser.derive("flow", id), app.now()).await? else {
+        let Some(row) = rows::find(session, &browser.derive("flow", id), app.now()).await? else {
             return Ok(None);
         };
-        let Some(application) = applications::find(&mut session, &row.application_id).await? else { return Ok(None) };
+        let Some(application) = applications::find(session, &row.application_id).await? else { return Ok(None) };
         let state = read(row.request.0)?;
         let is_finished = row.finished_at.is_some();
         Ok(Some(Self { id: id.to_owned(), application, state, is_finished, browser }))
@@ -140,6 +154,25 @@ impl Flow {
     #[must_use]
     pub fn handle(&self) -> [u8; 32] {
         self.browser.derive("code", &self.id)
+    }
+
+    /// What its link carries: of which flow it is. The browser has the rest.
+    #[must_use]
+    pub fn link_params(&self) -> Map<String, Value> {
+        Map::from_iter([(LINKED.to_owned(), Value::from(self.id.as_str()))])
+    }
+
+    /// The flow of this browser that a held code and its link are for.
+    pub async fn of_link(
+        app: &App,
+        session: &mut Session,
+        request: &HttpRequest,
+        code: &SignInCode,
+    ) -> Result<Option<Self>> {
+        let id = code.auth_params.get(LINKED).and_then(Value::as_str).unwrap_or_default();
+        let found = Self::find_in(app, session, request, id).await?;
+        let is_held = |flow: &Self| code.handle_hash.as_ref().is_some_and(|kept| same(&flow.handle(), kept));
+        Ok(found.filter(is_held))
     }
 
     /// Its first page.

@@ -5,15 +5,17 @@
 
 mod authorize;
 pub mod back;
-mod flow;
+pub mod flow;
 pub mod forms;
+pub mod judging;
+mod parameters;
 pub mod request;
 mod show;
 mod steps;
 mod ticket;
 
+use crate::web::service::ServiceConfig;
 use actix_web::web::{get, post};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Routes at the root. They are listed in `server::routes::UNDOCUMENTED`.
 pub fn routes(service: &mut ServiceConfig<'_>) {

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 use super::{
     authorize::{address_of, is_fresh},
     back,
-    flow::Flow,
+    flow::{Flow, SentTo},
     forms::{self, Fields},
     request::Prompt,
 };
@@ -142,18 +142,11 @@ impl Typed {
         Self {
             connection,
             value: known.or(hinted).unwrap_or_default(),
-            region: region(app, request, locale).to_owned(),
+            region: countries::first(&app.config.sms.allowed_calling_codes, forms::accepted(request), locale)
+                .to_owned(),
             is_sign_up: is_sign_up && app.config.sign_in.of(connection).sign_up,
         }
     }
-}
-
-/// The country to begin with: the browser's, if messages go there.
-fn region(app: &App, request: &HttpRequest, locale: Locale) -> &'static str {
-    let guessed = countries::guess(forms::accepted(request), locale);
-    let served = countries::served(&app.config.sms.allowed_calling_codes, locale);
-    let is_served = served.iter().any(|country| country.region == guessed);
-    served.first().filter(|_| !is_served).map_or(guessed, |first| first.region)
 }
 
 /// The page that asks for an address.
@@ -216,7 +209,7 @@ pub fn code_page(
     frame.other_language = Some(format!("{}&language={}", flow.code_path(), frame.other_tag()));
     let connection = sent.connection;
     let section = app.config.sign_in.of(connection);
-    let (digits, minutes) = (section.code_digits.to_string(), (section.code_seconds / 60).max(1).to_string());
+    let (digits, minutes) = (digits(app, sent), (section.code_seconds / 60).max(1).to_string());
     let gap = Duration::from_secs(app.config.limits.send_gap_seconds);
     let left = sent.at.plus(gap).since(app.now());
     let (problem, warning, until, is_over) = match problem {
@@ -225,14 +218,20 @@ pub fn code_page(
         Some(Problem::Over(text)) => (None, Some(text.to_owned()), left, true),
         Some(Problem::Sending(text, wait)) => (None, Some(text), wait.unwrap_or(left), false),
     };
-    let sentence = if section.sign_up { words.sent } else { words.sent_if_known };
+    let sentence = match (sent.is_link, section.sign_up) {
+        (false, true) => words.sent,
+        (false, false) => words.sent_if_known,
+        (true, true) => words.sent_link,
+        (true, false) => words.sent_link_if_known,
+    };
     CodePage {
         key: flow.form_key(),
         is_phone: connection == Connection::Sms,
-        sent: fill(sentence, &[("digits", &digits)]),
+        sent: fill(sentence, &[("digits", &digits.to_string())]),
         address: shown(&sent.address),
+        link: sent.is_link.then(|| fill(words.link_sent_text, &[("digits", &digits.to_string())])),
         edit: format!("{}&by={}", flow.path(), connection.name()),
-        digits: section.code_digits,
+        digits,
         hint: fill(words.code_hint, &[("minutes", &minutes)]),
         is_over,
         problem,
@@ -244,6 +243,12 @@ pub fn code_page(
         frame,
     }
     .answer(status)
+}
+
+/// How many digits the code has that was sent.
+#[must_use]
+pub fn digits(app: &App, sent: &SentTo) -> u8 {
+    if sent.digits > 0 { sent.digits } else { app.config.sign_in.of(sent.connection).code_digits }
 }
 
 /// An address for people: of a phone, its country code apart.

@@ -143,11 +143,12 @@ async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Addre
     let locale = forms::locale(request, flow.state.locale, flow.state.asked.ui_locales.as_deref());
     let languages = Languages { ui_locales: Some(locale.tag().to_owned()), ..Languages::default() };
     let handle = flow.handle();
+    let is_link = flow.state.asked.sends_link && address.connection == Connection::Email;
     let ask = Ask {
         application: &flow.application,
         address,
         holder: Holder::Held(&handle),
-        carries: Carries::Code,
+        carries: if is_link { Carries::CodeAndLink { auth_params: flow.link_params() } } else { Carries::Code },
         allows_sign_up: true,
         browser_hash: None,
         client: &from.client,
@@ -159,7 +160,13 @@ async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Addre
         Err(Error::Refused(refusal)) => return Ok(Err(*refusal)),
         Err(error) => return Err(error),
     };
-    let to = SentTo { connection: address.connection, address: address.spelling.clone(), at: app.now() };
+    let to = SentTo {
+        connection: address.connection,
+        address: address.spelling.clone(),
+        at: app.now(),
+        is_link,
+        digits: sent.digits,
+    };
     flow.change(app, Some(&sent.id), |state| state.sent = Some(to)).await?;
     Ok(Ok(()))
 }
@@ -206,7 +213,7 @@ async fn take_code(app: &App, request: &HttpRequest, flow: Flow, fields: &Fields
     let words = frame.words;
     let Some(sent) = &flow.state.sent else { return Ok(forms::redirect(&flow.path())) };
     let connection = sent.connection;
-    let digits = app.config.sign_in.of(connection).code_digits;
+    let digits = show::digits(app, sent);
     let typed = plain_digits(fields.get("code"));
     let code: String = typed.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').collect();
     if code.len() != usize::from(digits) || !code.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -2,14 +2,13 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use super::LogoutRequest;
 use crate::{
     app::App,
     domain::message::Locale,
     pages::{
-        Frame, Page as _,
+        Frame, Page as _, form_target,
         views::{Confirm, Notice},
     },
 };
@@ -42,10 +41,7 @@ impl Page<'_> {
         let mut frame = Frame::new(self.app, self.locale);
         let words = frame.words;
         // Browsers hold the redirect that follows the form against this, too.
-        frame.form_target = way_back.and_then(|uri| Url::parse(uri).ok()).map(|uri| match uri.origin() {
-            origin if origin.is_tuple() => origin.ascii_serialization(),
-            _ => format!("{}:", uri.scheme()),
-        });
+        frame.form_targets = way_back.and_then(form_target).into_iter().collect();
         let fields = [
             ("client_id", asked.client_id.as_deref()),
             ("post_logout_redirect_uri", way_back),

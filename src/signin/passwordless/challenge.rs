@@ -9,7 +9,7 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Asking, asking, body::Members, count_start, is_open, languages};
+use super::{asking, body::Members, count_start, is_open, languages};
 use crate::{
     app::App,
     crypto::digest::digest,
@@ -154,13 +154,7 @@ async fn begin(
 ) -> Result<Challenge, OauthError> {
     let mut members = Members::read(app, request, payload, "invalid_request").await?;
     let asking = asking(app, request, &mut members, || invalid("client_id", "is missing")).await?;
-    match count_start(app, &asking).await {
-        Ok(counted) => *standing = counted,
-        Err((error, counted)) => {
-            *standing = counted;
-            return Err(error);
-        }
-    }
+    count_start(app, &asking, standing).await?;
     let address = address(app, &asking.application, &mut members)?;
     let allows_sign_up = match members.take("allow_signup") {
         None => true,
@@ -173,19 +167,9 @@ async fn begin(
         Ok(Some(method)) if method == "text" => {}
         Ok(Some(_)) | Err(_) => return Err(invalid("delivery_method", "must be `text`")),
     }
-    let Asking { application, client, is_back_end } = asking;
     let secret = new_secret(&*app.random);
-    let ask = Ask {
-        application: &application,
-        address: &address,
-        holder: Holder::Held(&digest(secret.as_bytes())),
-        carries: Carries::Code,
-        allows_sign_up,
-        browser_hash: None,
-        client: &client,
-        is_back_end,
-        languages: &languages(request.headers()),
-    };
+    let (hash, languages) = (digest(secret.as_bytes()), languages(request.headers()));
+    let ask = Ask { allows_sign_up, ..asking.ask(&address, Holder::Held(&hash), Carries::Code, &languages) };
     codes::send(app, ask).await.map_err(not_sent)?;
     Ok(Challenge { auth_session: secret })
 }

@@ -7,16 +7,17 @@ mod redirect;
 mod start;
 mod verify;
 
+use crate::web::service::ServiceConfig;
 use actix_web::{
     HttpRequest,
     http::header::{self, HeaderMap},
     web::{get, post},
 };
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::body::Members;
 use super::{
     clients::{Credentials, Shown},
+    codes::{Address, Ask, Carries, Holder},
     forwarded,
     limits::{Bucket, Standing},
 };
@@ -101,24 +102,50 @@ fn is_open(app: &App, application: &Application, connection: Connection) -> bool
     app.config.sign_in.of(connection).enabled && application.client_settings.connections().contains(&connection)
 }
 
-/// Counts a request for a code or link, before anything else is done for it; commits. `None` where there is no limit: back ends that
-/// show their secret and name nobody are counted with all requests.
-async fn count_start(app: &App, asking: &Asking) -> Result<Option<Standing>, (OauthError, Option<Standing>)> {
+impl Asking {
+    /// A request to send to that address, with what most of them have.
+    fn ask<'a>(
+        &'a self,
+        address: &'a Address,
+        holder: Holder<'a>,
+        carries: Carries,
+        languages: &'a Languages,
+    ) -> Ask<'a> {
+        Ask {
+            application: &self.application,
+            address,
+            holder,
+            carries,
+            allows_sign_up: true,
+            browser_hash: None,
+            client: &self.client,
+            is_back_end: self.is_back_end,
+            languages,
+        }
+    }
+}
+
+/// Counts a request for a code or link, before anything else is done for it; commits. `standing` is told where there is a limit: back
+/// ends that show their secret and name nobody are counted with all requests.
+async fn count_start(app: &App, asking: &Asking, standing: &mut Option<Standing>) -> Result<(), OauthError> {
     let most = app.config.sign_in.starts_per_hour;
     let is_own =
         asking.client.ip.is_some_and(|ip| app.config.limits.unlimited_clients.iter().any(|net| net.contains(&ip)));
     if asking.is_back_end || most == 0 || is_own {
-        return Ok(None);
+        return Ok(());
     }
-    match take_start(app, asking, most).await {
-        Ok(Ok(standing)) => Ok(Some(standing)),
-        Ok(Err(standing)) => {
+    match take_start(app, asking, most).await? {
+        Ok(now) => {
+            *standing = Some(now);
+            Ok(())
+        }
+        Err(now) => {
+            *standing = Some(now);
             let description =
                 "Too many requests. Check the X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset headers.";
             let error = OauthError::new("too_many_requests", description).with_status(429);
-            Err((error.with_retry_after(Some(standing.wait)), Some(standing)))
+            Err(error.with_retry_after(Some(now.wait)))
         }
-        Err(error) => Err((error.into(), None)),
     }
 }
 

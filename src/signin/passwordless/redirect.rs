@@ -18,8 +18,8 @@ use crate::{
     domain::{application::Connection, id::ApplicationId, user::User},
     error::{Error, Result},
     pages::{
-        Frame, Page,
-        views::{Confirm, Leaving, Notice},
+        Frame, Page, form_target,
+        views::{Confirm, Notice},
         words::fill,
     },
     signin::{
@@ -28,8 +28,10 @@ use crate::{
         grants::otp::wording,
         hosted::{
             back::{self, Source},
+            flow::Flow,
             forms::{self, Fields},
-            request::{Asked, read_sent},
+            judging::read_sent,
+            request::Asked,
         },
     },
     storage::{
@@ -78,6 +80,8 @@ struct Brought {
 
 enum Way {
     Link(Box<SignInCode>),
+    /// One that a hosted page has sent, for that page's own browser.
+    Held(Box<SignInCode>, Box<Flow>),
     Code(Address, String),
 }
 
@@ -92,15 +96,20 @@ pub async fn show(app: Data<App>, request: HttpRequest) -> HttpResponse {
 
 async fn ask(app: &App, request: &HttpRequest, fields: &Fields) -> Result<HttpResponse, Fault> {
     let brought = read(app, request, fields, &mut app.db.read().await?).await?;
-    let frame = Frame::new(app, forms::locale(request, None, None));
+    let (chosen, wanted) = match &brought.way {
+        Way::Held(_, flow) => (flow.state.locale, brought.asked.ui_locales.as_deref()),
+        Way::Link(_) | Way::Code(..) => (None, None),
+    };
+    let mut frame = Frame::new(app, forms::locale(request, chosen, wanted));
+    frame.form_targets = targets(&brought);
     let words = frame.words;
     let kept: Vec<&str> = match &brought.way {
-        Way::Link(_) => vec!["link"],
+        Way::Link(_) | Way::Held(..) => vec!["link"],
         Way::Code(..) => NAMED.iter().chain(ASKED).copied().collect(),
     };
     let kept = kept.into_iter().map(|name| (name.to_owned(), fields.get(name).to_owned()));
     let subject = match &brought.way {
-        Way::Link(row) => row.address.clone(),
+        Way::Link(row) | Way::Held(row, _) => row.address.clone(),
         Way::Code(address, _) => address.spelling.clone(),
     };
     let page = Confirm {
@@ -114,6 +123,12 @@ async fn ask(app: &App, request: &HttpRequest, fields: &Fields) -> Result<HttpRe
         frame,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// Where the button leads in the end: to the application, whose redirect URI was judged, and to other origins of its own.
+fn targets(brought: &Brought) -> Vec<String> {
+    let settings = &brought.application.client_settings;
+    form_target(&brought.asked.redirect_uri).into_iter().chain(settings.cors_allowed_origins.iter().cloned()).collect()
 }
 
 /// `POST`: the code or link is used, the browser signed in, and sent on to the application.
@@ -135,7 +150,12 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
     let Brought { application, asked, way } = read(app, request, fields, &mut session).await?;
     let client = &from.client;
     let (connection, user) = match &way {
-        Way::Link(row) => {
+        Way::Link(row) | Way::Held(row, _) => {
+            if let Way::Held(_, flow) = &way
+                && !flow.lock(app, &mut session).await?
+            {
+                return Err(Fault::Over);
+            }
             let connection = Connection::parse(&row.connection).ok_or(Fault::Over)?;
             let user = codes::redeem_link(app, &mut session, row, &application, client).await?;
             let Some(user) = user else {
@@ -151,15 +171,18 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
                     session.commit().await?;
                     let description = wording(address.connection, wrong);
                     let url = back::refusal(app, &(&asked).into(), "access_denied", description);
-                    return Ok(leaving(app, request, &application, url, false));
+                    return Ok(found(&url));
                 }
             }
         }
     };
     let (url, secret) =
         admit(app, &mut session, &application, &asked, &user, connection, before.as_ref(), &from).await?;
+    if let Way::Held(_, flow) = &way {
+        back::finish(app, &mut session, flow).await?;
+    }
     session.commit().await?;
-    let mut response = leaving(app, request, &application, url, true);
+    let mut response = found(&url);
     if let Some(cookie) = Cookie::Session.set(app, &secret, browser_life(app)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -226,6 +249,14 @@ async fn by_link(app: &App, request: &HttpRequest, link: &str, session: &mut Ses
         if is_secret(link) { sign_in_codes::find_linked(session, &digest(link.as_bytes())).await? } else { None };
     let is_good = |row: &SignInCode| row.used_at.is_none() && row.replaced_at.is_none() && row.expires_at > app.now();
     let row = found.filter(is_good).ok_or(Fault::Over)?;
+    if row.handle_hash.is_some() {
+        let flow = Flow::of_link(app, session, request, &row).await?.ok_or(Fault::Elsewhere)?;
+        if flow.is_finished {
+            return Err(Fault::Over);
+        }
+        let (application, asked) = (flow.application.clone(), flow.state.asked.clone());
+        return Ok(Brought { application, asked, way: Way::Held(Box::new(row), Box::new(flow)) });
+    }
     if app.config.sign_in.strict_same_browser {
         let secret = Cookie::Link.read(app, request).map(|secret| digest(secret.as_bytes()));
         let is_same = secret.zip(row.browser_hash.as_ref()).is_some_and(|(shown, kept)| same(&shown, kept));
@@ -243,24 +274,23 @@ async fn by_link(app: &App, request: &HttpRequest, link: &str, session: &mut Ses
     Ok(Brought { application, asked, way: Way::Link(Box::new(row)) })
 }
 
-/// The page that takes a person on to the application.
-fn leaving(
-    app: &App,
-    request: &HttpRequest,
-    application: &Application,
-    url: String,
-    is_signed_in: bool,
-) -> HttpResponse {
-    let frame = Frame::new(app, forms::locale(request, None, None));
-    let words = frame.words;
-    let title = if is_signed_in { words.leaving } else { words.wrong_code };
-    Leaving { title, text: fill(words.leaving_text, &[("app", &application.name)]), url, frame }.answer(StatusCode::OK)
+/// On to the application (contract 1.6).
+fn found(url: &str) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((header::LOCATION, url))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish()
 }
 
 fn told(app: &App, request: &HttpRequest, fault: Fault) -> HttpResponse {
     match fault {
         Fault::Page(detail) => forms::bad_request(app, request, detail),
-        Fault::Elsewhere => forms::no_session(app, request),
+        Fault::Elsewhere => {
+            let frame = Frame::new(app, forms::locale(request, None, None));
+            let (title, text) = (frame.words.link_elsewhere, frame.words.link_elsewhere_text.to_owned());
+            Notice { title, text, detail: None, is_bad: true, frame }.answer(StatusCode::BAD_REQUEST)
+        }
         Fault::Failed(error) => forms::failed(app, request, &error),
         Fault::Over => {
             let frame = Frame::new(app, forms::locale(request, None, None));

@@ -9,7 +9,7 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Asking, asking, body::Members, count_start, is_open, languages};
+use super::{asking, body::Members, count_start, is_open, languages};
 use crate::{
     app::App,
     crypto::digest::digest,
@@ -18,7 +18,7 @@ use crate::{
     signin::{
         codes::{self, Address, Ask, Carries, Holder},
         entering::link_life,
-        hosted::request,
+        hosted::judging,
         limits::Standing,
     },
     storage::applications::Application,
@@ -167,28 +167,15 @@ async fn begin(
     }
     let missing = || OauthError::new("bad.client_id", "Missing required property: client_id");
     let asking = asking(app, request, &mut members, missing).await?;
-    match count_start(app, &asking).await {
-        Ok(counted) => *standing = counted,
-        Err((error, counted)) => {
-            *standing = counted;
-            return Err(error);
-        }
-    }
+    count_start(app, &asking, standing).await?;
     let wanted = Wanted::read(app, &asking.application, &mut members)?;
     let browser = (app.config.sign_in.strict_same_browser && matches!(wanted.carries, Carries::CodeAndLink { .. }))
         .then(|| Cookie::Link.read(app, request).unwrap_or_else(|| new_secret(&*app.random)));
     let browser_hash = browser.as_ref().map(|secret| digest(secret.as_bytes()));
-    let Asking { application, client, is_back_end } = asking;
+    let languages = languages(request.headers());
     let ask = Ask {
-        application: &application,
-        address: &wanted.address,
-        holder: Holder::Named,
-        carries: wanted.carries,
-        allows_sign_up: true,
         browser_hash: browser_hash.as_ref().map(<[u8; 32]>::as_slice),
-        client: &client,
-        is_back_end,
-        languages: &languages(request.headers()),
+        ..asking.ask(&wanted.address, Holder::Named, wanted.carries, &languages)
     };
     let kind = wanted.address.connection.kind();
     codes::send(app, ask).await.map_err(|error| not_sent(error, kind))?;
@@ -277,7 +264,7 @@ fn link(
         // Callers add what they like; what we know is text.
         _ => None,
     });
-    let asked = request::read_sent(app, application, connection, pairs.collect())
+    let asked = judging::read_sent(app, application, connection, pairs.collect())
         .map_err(|(error, description)| OauthError::new("bad.authParams", format!("{error}: {description}")))?;
     let Some(asked) = asked else { return Ok(None) };
     match serde_json::to_value(asked) {

@@ -23,6 +23,7 @@ use crate::{
     storage::applications,
     web::{
         client::Client,
+        dpop,
         oauth::{self, OauthError},
     },
 };
@@ -97,7 +98,7 @@ pub struct VerifyRefused;
 impl utoipa::IntoResponses for VerifyRefused {
     fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
         oauth::responses(&[
-            ("400", &["invalid_request", "invalid_target"]),
+            ("400", &["invalid_request", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce"]),
             ("401", &["invalid_user_password"]),
             ("403", &["unauthorized_client"]),
             ("429", &["too_many_attempts", "too_many_requests"]),
@@ -109,7 +110,7 @@ impl utoipa::IntoResponses for VerifyRefused {
 
 /// Checks or uses a code
 ///
-/// Either way it counts as a try when it is wrong.
+/// Either way it counts as a try when it is wrong. Tokens are bound to the key of a DPoP proof (RFC 9449), if there is one.
 #[utoipa::path(
     operation_id = "VerifyPasswordless", tag = "Passwordless", security((), ("client" = [])),
     request_body(content((VerifyRequest = "application/json"), (VerifyRequest = "application/x-www-form-urlencoded"))),
@@ -117,10 +118,14 @@ impl utoipa::IntoResponses for VerifyRefused {
 )]
 #[post("/passwordless/verify")]
 pub async fn verify(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    match answer(&app, &request, payload).await {
+    let mut response = match answer(&app, &request, payload).await {
         Ok(verified) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(verified),
         Err(error) => error.answer(),
+    };
+    if request.headers().contains_key(dpop::PROOF) {
+        dpop::dress(&app, response.headers_mut());
     }
+    response
 }
 
 async fn answer(app: &App, request: &HttpRequest, payload: Payload) -> Result<Verified, OauthError> {
@@ -193,8 +198,10 @@ async fn redeem(app: &App, request: &HttpRequest, members: &mut Members) -> Resu
     let connection = connection.ok_or_else(no_connection)?;
     let [issuer, _] = &app.urls.issuers;
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let granting =
-        Granting { app, application: &asking.application, issuer, client: &asking.client, user_agent, jkt: None };
+    // Before the code is looked at, as at the token endpoint: a client that needs a nonce comes again with the same one.
+    let jkt = dpop::key_of(app, request, &asking.application).await?;
+    let jkt = jkt.as_deref();
+    let granting = Granting { app, application: &asking.application, issuer, client: &asking.client, user_agent, jkt };
     let scope = granted_scope(&granting, scope.as_deref());
     let audience = audience(&granting, target.as_deref())?;
     let Some(address) = Address::parse(connection, &username) else {

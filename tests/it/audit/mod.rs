@@ -15,7 +15,7 @@ use countersign::audit::{self, Actor, kinds};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, TestApp, with_operations};
 
 /// Every event, as the management API shows them, oldest first.
 async fn events(app: &TestApp) -> Vec<Value> {
@@ -100,9 +100,35 @@ impl Secrets {
     }
 }
 
+/// A user consents to payments, and a back end redeems, reserves, and is refused.
+async fn consent(app: &TestApp, secrets: &mut Secrets) {
+    let user = app.user().await;
+    let bank = app.redeemer("bank-api").await;
+    let payload = json!({ "amount": "1999.00", "currency": "EUR", "payee": { "name": "Mallory and Sons" } });
+    let redeemed = user.consent(payload.clone()).await;
+    let answer = bank.redeem(&redeemed, "bank.pay", payload.clone(), &user).await.expect("200");
+    bank.redeem(&redeemed, "bank.pay", payload.clone(), &user).await.expect("409 verification_record.already_redeemed");
+    app.advance(31);
+    let reserved = user.consent(payload.clone()).await;
+    let body = json!({ "operation": "bank.pay", "payload": payload, "subject": user.id.0, "leaseSeconds": 60 });
+    let reservation = bank.post(&format!("/api/verifications/{reserved}/reserve"), body).await.expect("200").json();
+    bank.post(&format!("/api/verifications/{reserved}/release"), reservation).await.expect("204");
+    bank.redeem(&reserved, "bank.pay", json!({}), &user).await.expect("409 verification_record.payload_mismatch");
+    let withdrawn = user.open("bank.pay", payload).await.expect("201").record();
+    user.call("DELETE", &format!("/api/verifications/{withdrawn}"), "", json!({})).await.expect("204");
+    let assertion = answer.json()["assertion"].as_str().unwrap().to_owned();
+    for text in [&redeemed, &reserved, &withdrawn, &assertion, "Mallory", "1999.00", &bank.secret] {
+        secrets.add(text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_leaves_its_events_and_no_secrets() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(|config| {
+        with_operations(config);
+        config.operations.retain(|operation| !operation.name.starts_with("account."));
+    })
+    .await;
     let user = app.user().await;
     let mut secrets = Secrets::default();
     for text in [&user.password, &user.token, &user.email, &user.phone] {
@@ -146,6 +172,7 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
     }
     manage(&app, &user.id.0, &mut secrets).await;
     sign_in(&app, &mut secrets).await;
+    consent(&app, &mut secrets).await;
 
     let events = events(&app).await;
     let seen: BTreeSet<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
@@ -155,6 +182,7 @@ async fn the_main_job_leaves_its_events_and_no_secrets() {
         "account.session.end",
         "session.ended",
         "sign_in.locked",
+        "sign_in.guarded",
         "sign_in.ticket_issued",
         "tokens.issued",
         "tokens.reused",

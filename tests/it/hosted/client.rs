@@ -25,7 +25,7 @@ impl Client {
     }
 
     pub async fn of(app: &TestApp, kind: &str, settings: ClientSettings) -> Self {
-        let uris = json!({ "redirectUris": [CALLBACK, "https://app.example.com/cb?tenant=1", "javascript:alert(1)"] });
+        let uris = json!({ "redirectUris": [CALLBACK, "https://app.example.com/cb?tenant=1", "com.example.shop:/back", "javascript:alert(1)"] });
         let application = Application {
             id: ApplicationId::random(&*app.app().random),
             name: "Example Shop".to_owned(),

@@ -3,8 +3,10 @@
 use countersign::domain::application::{ClientSettings, Connection};
 use futures_util::future::join_all;
 
-use super::client::{CALLBACK, Client, Surfer, challenge};
-use crate::harness::TestApp;
+use serde_json::{Value, json};
+
+use super::client::{CALLBACK, Client, Surfer, VERIFIER, challenge};
+use crate::harness::{Answer, TestApp};
 
 /// What is stored of the only authorization code.
 async fn granted(app: &TestApp) -> (String, String, String, Option<String>, Option<String>, Option<String>) {
@@ -122,6 +124,43 @@ async fn signing_in_again_makes_another_cookie_and_the_old_one_opens_nothing() {
     }
     let living = "select count(*) from sessions where browser_hash is not null and ended_at is null";
     assert_eq!(count(&app, living).await, 1, "one browser, one session");
+}
+
+/// Signing in at a browser says who sits there now, not that everybody else gives up what they have: an application keeps its session
+/// until it is signed out of, as with Auth0.
+#[tokio::test]
+async fn somebody_else_at_the_browser_ends_its_session_and_no_applications() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user().await, app.user().await);
+    let client = Client::spa(&app).await;
+    let tokens = async |arrived: &std::collections::BTreeMap<String, String>| {
+        let body = json!({
+            "grant_type": "authorization_code", "client_id": client.application.id, "code": arrived["code"],
+            "redirect_uri": CALLBACK, "code_verifier": VERIFIER,
+        });
+        Answer::of(app.http.post(app.url("/oauth/token")).json(&body)).await.expect("200").json()
+    };
+    let subject = async |tokens: &Value| {
+        let request = app.http.get(app.url("/api/my-account")).bearer_auth(tokens["access_token"].as_str().unwrap());
+        Answer::of(request).await.expect("200").json()["id"].as_str().unwrap().to_owned()
+    };
+    let asked = [("scope", Some("openid offline_access"))];
+    let mut surfer = Surfer::at(&app, &client.authorize(&asked)).await;
+    let adas = tokens(&surfer.sign_in(&ada.email).await).await;
+    let old_cookies = surfer.cookies.clone();
+    surfer.go(&client.authorize(&[("prompt", Some("login"))])).await;
+    let bobs = tokens(&surfer.sign_in(&bob.email).await).await;
+    assert_eq!((subject(&adas).await, subject(&bobs).await), (ada.id.to_string(), bob.id.to_string()));
+    let body = json!({
+        "grant_type": "refresh_token", "client_id": client.application.id, "refresh_token": adas["refresh_token"],
+    });
+    Answer::of(app.http.post(app.url("/oauth/token")).json(&body)).await.expect("200");
+    // The browser is Bob's now, and what it had of Ada opens nothing.
+    surfer.go(&client.authorize(&[("prompt", Some("none"))])).await;
+    assert_eq!(subject(&tokens(&surfer.arrived()).await).await, bob.id.to_string());
+    surfer.cookies = old_cookies;
+    surfer.go(&client.authorize(&[("prompt", Some("none"))])).await;
+    assert_eq!(surfer.arrived()["error"], "login_required");
 }
 
 #[tokio::test]

@@ -2,4 +2,5 @@
 
 pub mod client;
 mod entering;
+mod links;
 mod requests;

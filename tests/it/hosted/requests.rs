@@ -4,7 +4,7 @@ use countersign::domain::application::{ClientSettings, Connection, GrantType};
 use rstest::rstest;
 
 use super::client::{CALLBACK, Client, Surfer};
-use crate::harness::TestApp;
+use crate::harness::{Answer, TestApp};
 
 type More<'a> = &'a [(&'a str, Option<&'a str>)];
 
@@ -46,6 +46,7 @@ async fn nobody_is_sent_anywhere_before_client_and_redirect_uri_are_sure(#[case]
 #[case(&[("prompt", Some("none login"))], "invalid_request")]
 #[case(&[("prompt", Some("none"))], "login_required")]
 #[case(&[("max_age", Some("soon"))], "invalid_request")]
+#[case(&[("send", Some("pigeon"))], "invalid_request")]
 #[tokio::test]
 async fn other_faults_are_told_to_the_client_with_its_state_and_our_issuer(
     #[case] more: More<'_>,
@@ -163,7 +164,10 @@ async fn pages_are_kept_by_nobody_framed_by_nobody_and_run_nothing_of_others() {
     assert_eq!(shown.header("cache-control"), Some("no-store"));
     assert_eq!(shown.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(shown.header("x-frame-options"), Some("DENY"));
-    assert_eq!(shown.header("access-control-allow-origin"), None);
+    for path in [client.authorize(&[]), "/sign-in".to_owned()] {
+        let asked = Answer::of(app.http.get(app.url(&path)).header("origin", "https://evil.example.com")).await;
+        assert_eq!(asked.header("access-control-allow-origin"), None, "{path}");
+    }
 }
 
 #[tokio::test]

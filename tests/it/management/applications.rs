@@ -19,7 +19,7 @@ async fn an_application_is_created_shown_changed_and_deleted() {
     let grants = ["authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/passwordless/otp"];
     let defaults = json!({
         "allowTokenExchange": true, "grantTypes": grants, "connections": ["email", "sms"], "corsAllowedOrigins": [],
-        "trustForwardedFor": false, "jwks": null,
+        "trustForwardedFor": false, "requireProofOfPossession": false, "jwks": null,
     });
     assert_eq!(
         shown,
@@ -108,7 +108,7 @@ async fn what_an_application_may_do_is_set_kept_and_set_back() {
     let manager = app.manager().await;
     let set = json!({
         "allowTokenExchange": true, "connections": ["sms"], "corsAllowedOrigins": ["https://app.example.com"],
-        "trustForwardedFor": true, "grantTypes": ["refresh_token", "client_credentials"], "jwks": null,
+        "trustForwardedFor": true, "requireProofOfPossession": true, "grantTypes": ["refresh_token", "client_credentials"], "jwks": null,
     });
     let body = json!({ "name": "x", "type": "Traditional", "customClientMetadata": set });
     let made = manager.post("/api/applications", body).await.expect("200").json();
@@ -125,8 +125,7 @@ async fn what_an_application_may_do_is_set_kept_and_set_back() {
     let after = change(json!({ "connections": ["email", "sms"] })).await;
     assert_eq!((&after["connections"], &after["grantTypes"]), (&json!(["email", "sms"]), &set["grantTypes"]));
     // Null is the default again.
-    let none =
-        json!({ "connections": null, "corsAllowedOrigins": null, "trustForwardedFor": null, "grantTypes": null });
+    let none = json!({ "connections": null, "corsAllowedOrigins": null, "trustForwardedFor": null, "requireProofOfPossession": null, "grantTypes": null });
     let after = change(none).await;
     assert_eq!((&after["trustForwardedFor"], &after["corsAllowedOrigins"]), (&json!(false), &json!([])));
     assert_eq!(after["grantTypes"].as_array().unwrap().len(), 3);
@@ -136,6 +135,7 @@ async fn what_an_application_may_do_is_set_kept_and_set_back() {
         json!({ "corsAllowedOrigins": ["https://app.example.com/"] }),
         json!({ "corsAllowedOrigins": ["*"] }),
         json!({ "trustForwardedFor": "yes" }),
+        json!({ "requireProofOfPossession": "yes" }),
         json!({ "jwks": [] }),
     ] {
         let body = json!({ "customClientMetadata": wrong });

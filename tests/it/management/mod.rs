@@ -4,6 +4,7 @@ mod applications;
 mod settings;
 mod users;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -142,6 +143,30 @@ async fn a_subject_token_is_exchanged_once_within_ten_minutes() {
     }
     assert_eq!(exchange(&before).await.json()["error"], "invalid_grant", "one of before the suspension");
     assert_eq!(app.number("select count(*) from audit_events where type = 'subject_token.created'").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_exchanges_of_one_subject_token_at_once_one_wins() {
+    let app = TestApp::start().await;
+    let second = app.second_node().await;
+    let user = app.user().await;
+    for round in 1..=3 {
+        let made =
+            app.manager().await.post("/api/subject-tokens", json!({ "userId": user.id })).await.expect("201").json();
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token_type", "urn:logto:token-type:impersonation_token"),
+            ("subject_token", made["subjectToken"].as_str().unwrap()),
+        ];
+        let tries = (0..20).map(|at| {
+            let node = if at % 2 == 0 { &app } else { &second };
+            let request = app.http.post(node.url("/oidc/token")).form(&form);
+            Answer::of(request.basic_auth(&app.application, Some(&app.management_secret)))
+        });
+        let won = join_all(tries).await.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(won, 1);
+        assert_eq!(app.number("select count(*) from audit_events where type = 'token.exchanged'").await, round);
+    }
 }
 
 #[tokio::test]

@@ -108,6 +108,27 @@ async fn wrong_codes_across_codes_stop_the_client_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn wrong_codes_from_everywhere_stop_all_for_this_address_and_no_other() {
+    let app = TestApp::start_with(behind).await;
+    let shop = Shop::public(&app).await;
+    let (to, other) = ("ada@example.com", "bob@example.com");
+    let redeem = async |from: u32, to: &str, code: &str| {
+        Answer::of(shop.grant(to, code).header("x-forwarded-for", format!("203.0.113.{from}"))).await
+    };
+    let code = shop.code(to).await;
+    let bobs = shop.code(other).await;
+    for at in 0..30 {
+        assert_eq!(redeem(at / 10, to, other_than(&code)).await.status, 403, "{at}");
+    }
+    let answer = redeem(9, to, &code).await;
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (429, Some("too_many_attempts")));
+    redeem(9, other, &bobs).await.expect("200");
+    app.advance(121);
+    assert_eq!(redeem(9, to, other_than(&code)).await.status, 403);
+    assert_eq!(redeem(9, to, other_than(&code)).await.status, 429);
+}
+
+#[tokio::test]
 async fn a_right_code_is_no_failure() {
     let app = TestApp::start_with(|config| config.limits.send_gap_seconds = 0).await;
     let shop = Shop::public(&app).await;

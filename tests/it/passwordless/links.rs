@@ -21,15 +21,20 @@ async fn start(shop: &Shop<'_>, to: &str) -> Answer {
     shop.post("/passwordless/start", body).await.expect("200")
 }
 
-fn press(app: &TestApp, path: &str) -> reqwest::RequestBuilder {
-    let (_, secret) = path.split_once("link=").unwrap();
-    app.http.post(app.url("/passwordless/verify_redirect")).form(&[("link", secret)])
+/// Follows no redirect.
+fn direct() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-/// Where a page takes the browser.
+fn press(app: &TestApp, path: &str) -> reqwest::RequestBuilder {
+    let (_, secret) = path.split_once("link=").unwrap();
+    direct().post(app.url("/passwordless/verify_redirect")).form(&[("link", secret)])
+}
+
+/// Where the browser is sent.
 fn target(answer: &Answer) -> url::Url {
-    let (_, rest) = answer.text.split_once("content=\"0;url=").unwrap_or_else(|| panic!("{answer:?}"));
-    url::Url::parse(&rest.split_once('"').unwrap().0.replace("&#38;", "&").replace("&amp;", "&")).unwrap()
+    assert_eq!(answer.status, 302, "{answer:?}");
+    url::Url::parse(answer.header("location").unwrap()).unwrap()
 }
 
 fn parameter(url: &url::Url, name: &str) -> Option<String> {
@@ -48,7 +53,8 @@ async fn a_scanner_opens_the_link_first_and_the_person_signs_in_after() {
         assert!(
             page.text.contains("<button") && page.text.contains("ada@example.com") && page.text.contains("ログイン")
         );
-        assert!(page.header("content-security-policy").unwrap().contains("form-action 'self'"));
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("form-action 'self' https://shop.example.com;"), "{policy}");
         assert_eq!(page.header("access-control-allow-origin"), None);
         assert_eq!(Answer::of(app.http.head(app.url(&path))).await.status, 200);
     }
@@ -82,7 +88,7 @@ async fn of_many_who_press_the_button_one_gets_in() {
     let path = link(&app, "ada@example.com", 1).await;
     let presses = (0..20).map(|at| Answer::of(press(if at % 2 == 0 { &app } else { &second }, &path)));
     let answers = join_all(presses).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 302).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 410).count(), 19);
     assert_eq!(app.number("select count(*) from authorization_codes").await, 1);
 }
@@ -122,7 +128,7 @@ async fn a_form_of_another_site_signs_nobody_in() {
     let own = app.running.url();
     for (name, value) in [("sec-fetch-site", "same-origin"), ("origin", own.as_str())] {
         let status = Answer::of(press(&app, &path).header(name, value)).await.status;
-        assert!(status == 200 || status == 410, "{name}: {status}");
+        assert!(status == 302 || status == 410, "{name}: {status}");
     }
     assert_eq!(app.number("select count(*) from authorization_codes").await, 1);
 }
@@ -139,6 +145,43 @@ async fn where_it_is_strict_a_link_opens_in_the_browser_that_asked_for_it() {
     assert_eq!(Answer::of(press(&app, &path).header("cookie", other)).await.status, 400);
     assert_eq!(app.number("select count(*) from sign_in_codes where used_at is not null").await, 0);
     target(&Answer::of(press(&app, &path).header("cookie", cookie)).await);
+}
+
+#[tokio::test]
+async fn the_button_leads_to_apps_as_well_and_where_the_application_says() {
+    let app = TestApp::start().await;
+    let places = ["com.example.shop:/back", BACK];
+    let body = json!({
+        "name": "Shop", "type": "Native", "customClientMetadata": { "corsAllowedOrigins": ["https://www.example.com"] },
+        "oidcClientMetadata": { "redirectUris": places, "postLogoutRedirectUris": [] },
+    });
+    let made = app.manager().await.post("/api/applications", body).await.expect("200").json();
+    let shop = Shop { app: &app, id: made["id"].as_str().unwrap().to_owned(), secret: None };
+    for (number, (place, policy)) in
+        places.into_iter().zip(["com.example.shop:", "https://shop.example.com"]).enumerate()
+    {
+        let to = format!("n{number}@example.com");
+        let start = json!({ "connection": "email", "email": to, "authParams": { "redirect_uri": place } });
+        shop.post("/passwordless/start", start).await.expect("200");
+        let path = link(&app, &to, 1).await;
+        let page = Answer::of(app.http.get(app.url(&path))).await;
+        let wanted = format!("form-action 'self' {policy} https://www.example.com;");
+        assert!(page.header("content-security-policy").unwrap().contains(&wanted), "{page:?}");
+        let answer = Answer::of(press(&app, &path)).await;
+        assert!(target(&answer).as_str().starts_with(place), "{answer:?}");
+        assert_eq!(
+            (answer.header("cache-control"), answer.header("referrer-policy")),
+            (Some("no-store"), Some("no-referrer"))
+        );
+    }
+    // One that was taken from the application meanwhile is no place to go to, by a link that was mailed before.
+    let start = json!({ "connection": "email", "email": "late@example.com", "authParams": { "redirect_uri": BACK } });
+    shop.post("/passwordless/start", start).await.expect("200");
+    let path = link(&app, "late@example.com", 1).await;
+    let change =
+        json!({ "oidcClientMetadata": { "redirectUris": ["com.example.shop:/back"], "postLogoutRedirectUris": [] } });
+    app.manager().await.patch(&format!("/api/applications/{}", shop.id), change).await.expect("200");
+    assert_eq!(Answer::of(press(&app, &path)).await.status, 410);
 }
 
 #[tokio::test]
@@ -171,7 +214,7 @@ async fn a_page_checks_a_code_and_goes_on_with_it() {
     let page = Answer::of(request).await;
     assert!(page.status == 200 && page.text.contains(&code), "{page:?}");
     let go = async |fields: &[(&str, &str)]| {
-        Answer::of(app.http.post(app.url("/passwordless/verify_redirect")).form(fields)).await
+        Answer::of(direct().post(app.url("/passwordless/verify_redirect")).form(fields)).await
     };
     let mut other = fields;
     other[3].1 = super::other_than(&code);

@@ -1,6 +1,7 @@
 //! Signing in by code or link, as applications see it.
 
 mod grant;
+mod held;
 mod limits;
 mod links;
 mod oracle;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{BACK, OTP, Shop, claims, other_than, told};
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, Bound, ClientKey, TestApp};
 
 #[tokio::test]
 async fn the_documented_shape_of_verify_gives_tokens() {
@@ -34,6 +34,31 @@ async fn the_documented_shape_of_verify_gives_tokens() {
     let browser = json!({ "connection": "email", "email": "ada@example.com", "verification_code": code });
     let bare = Answer::of(app.http.post(app.url("/passwordless/verify")).json(&browser)).await;
     assert_eq!(told(&bare), "400 invalid_request: Missing required property: client_id");
+}
+
+#[tokio::test]
+async fn verify_binds_its_tokens_to_the_key_of_a_proof() {
+    const PATH: &str = "/passwordless/verify";
+    let app = TestApp::start().await;
+    let (shop, key) = (Shop::public(&app).await, ClientKey::new());
+    let code = shop.code("ada@example.com").await;
+    let verify = async |claims: Value| {
+        let body = json!({ "connection": "email", "username": "ada@example.com", "password": code, "scope": "openid offline_access" });
+        Answer::of(shop.request(PATH, body).header("dpop", key.proof(&app, "POST", PATH, &claims))).await
+    };
+    // Refused before the code is looked at: neither counted nor used.
+    let answer = verify(json!({})).await.expect("400 oidc.use_dpop_nonce");
+    let nonce = answer.header("dpop-nonce").unwrap().to_owned();
+    verify(json!({ "nonce": nonce, "htm": "GET" })).await.expect("400 oidc.invalid_dpop_proof");
+    assert_eq!(app.number("select guesses from sign_in_codes").await, 0);
+    let tokens = verify(json!({ "nonce": nonce })).await.expect("200").json();
+    assert_eq!(tokens["token_type"], "DPoP");
+    assert_eq!(claims(&tokens["access_token"])["cnf"], json!({ "jkt": key.jkt() }));
+    assert_eq!(app.number("select count(*) from refresh_tokens where dpop_jkt is not null").await, 1);
+    let token = tokens["access_token"].as_str().unwrap().to_owned();
+    let bound = Bound { app: &app, key, token };
+    let proof = bound.proof("GET", "/api/my-account", &json!({ "nonce": nonce }));
+    Answer::of(bound.bare("GET", "/api/my-account").header("dpop", proof)).await.expect("200");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn the_main_job_works_in_development() {
     let place = Place::new();
     let (_service, shown) = start(&place);
     let keys: Vec<_> = shown.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys.len(), 6, "{keys:?}");
+    assert_eq!(keys.len(), 8, "{keys:?}");
     assert!(shown["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
     assert!(shown["user"]["id"].is_string() && shown["application"]["secret"].is_string());
 

@@ -100,7 +100,7 @@ async fn applications_are_set_up_and_their_secrets_changed_on_the_command_line()
     place.write("jwks.json", key);
     let made = run("applications create @ --name Shop --type traditional --redirect-uri https://shop.example/back \
          --post-logout-redirect-uri https://shop.example/ --grant authorization_code --grant otp --connection sms \
-         --cors-origin https://shop.example --trust-forwarded-for true --jwks jwks.json --json");
+         --cors-origin https://shop.example --trust-forwarded-for true --require-proof-of-possession true --jwks jwks.json --json");
     let made = made.succeeds().json();
     let id = made["id"].as_str().unwrap();
     run(&format!(
@@ -146,7 +146,7 @@ async fn applications_are_set_up_and_their_secrets_changed_on_the_command_line()
     let otp = "http://auth0.com/oauth/grant-type/passwordless/otp";
     let metadata = json!({
         "allowTokenExchange": true, "grantTypes": ["authorization_code", otp], "connections": ["email"],
-        "corsAllowedOrigins": ["https://shop.example"], "trustForwardedFor": true,
+        "corsAllowedOrigins": ["https://shop.example"], "trustForwardedFor": true, "requireProofOfPossession": true,
         "jwks": serde_json::from_str::<Value>(key).unwrap(),
     });
     assert_eq!(shown["customClientMetadata"], metadata);

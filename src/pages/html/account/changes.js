@@ -14,30 +14,43 @@ const kinds = {
   email: {
     path: '/api/my-account/primary-email',
     member: 'primaryEmail',
-    field: () => ({ name: 'email', label: t('new_email'), type: 'email', autocomplete: 'email' }),
+    fields: () => [{ name: 'email', label: t('new_email'), type: 'email', autocomplete: 'email' }],
     read: ({ email }) => email.normalize('NFKC').trim(),
     show: address => address,
+    other: 'primaryPhone',
   },
   phone: {
     path: '/api/my-account/primary-phone',
     member: 'primaryPhone',
-    field: () => ({ name: 'phone', label: t('new_phone'), type: 'tel', autocomplete: 'tel', inputmode: 'tel', hint: t('phone_hint') }),
-    // Digits with the country's code, which only a plus sign announces.
-    read({ phone }) {
-      const number = plain(phone).replace(/[().]/g, '');
-      if (!/^\+\d{5,15}$/.test(number)) throw new Refusal(422, { code: 'user.invalid_phone' });
-      return number.slice(1);
-    },
+    fields: () => [
+      { name: 'country', label: t('country'), autocomplete: 'tel-country-code', value: setup.region,
+        options: setup.countries.map(([region, code, name]) => [region, `${name} +${code}`]) },
+      { name: 'phone', label: t('new_phone'), type: 'tel', autocomplete: 'tel-national', inputmode: 'tel', hint: t('phone_hint') },
+    ],
+    read: ({ country, phone }) => phoneDigits(country, plain(phone).replace(/[().]/g, '')),
     show: phoneText,
+    other: 'primaryEmail',
   },
 };
+
+// Digits with the country's code in front, as the hosted pages read them: a whole number after `+` or `00`, or the one that is dialled in
+// the country. What is left of a zero in front the service takes out.
+function phoneDigits(region, typed) {
+  const digits = typed.replace(/^\+/, '');
+  if (!/^\d{5,17}$/.test(digits)) throw new Refusal(422, { code: 'user.invalid_phone' });
+  if (typed.startsWith('+')) return digits;
+  if (digits.startsWith('00')) return digits.slice(2);
+  const [, code] = setup.countries.find(([name]) => name === region);
+  const inside = { 1: /^1(?=\d{10}$)/, 7: /^8(?=\d{10}$)/, 36: /^06/ }[code] ?? /^0(?=\d{9,10}$)/;
+  return code + digits.replace(code === '39' ? /^$/ : inside, '');
+}
 
 // Two proofs: that the owner is here, and that the new address is theirs.
 const changeAddress = (user, name) => flow(async step => {
   const kind = kinds[name], title = t(`${user[kind.member] ? 'change' : 'add'}_${name}`);
   await proof(step, user);
   const sent = await step({
-    title, text: t(`new_${name}_text`), button: t('send_code'), fields: [kind.field()],
+    title, text: t(`new_${name}_text`), button: t('send_code'), fields: kind.fields(),
     async send(values) {
       const identifier = { type: name, value: kind.read(values) };
       return { identifier, ...await sendCode(identifier) };
@@ -55,5 +68,12 @@ const changeAddress = (user, name) => flow(async step => {
   }
 });
 
-const endSession = (user, id) => flow(step => permitted(step, user, proof =>
-  call('DELETE', `/api/my-account/sessions/${id}?revokeGrantsTarget=all`, { proof })));
+// Where another one remains.
+const removeAddress = (user, name) => flow(async step => {
+  const kind = kinds[name], to = kind.show(user[kind.member]);
+  await proof(step, user);
+  await step({
+    title: t(`remove_${name}`), text: t(`remove_${name}_text`, { to }), button: t('remove'), fields: [],
+    send: () => permitted(step, user, id => call('DELETE', kind.path, { proof: id })),
+  });
+});

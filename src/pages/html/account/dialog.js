@@ -59,7 +59,7 @@ function step(box, { title, text, fields, button, choices = [], send }) {
         if (!(error instanceof Refusal)) return reject(error);
         show();
         problem.append(reason(error));
-        inputs.filter(input => input.type !== 'hidden' && !input.readOnly).forEach(input => input.setAttribute('aria-invalid', 'true'));
+        inputs.filter(input => input.matches('input') && !input.readOnly).forEach(input => input.setAttribute('aria-invalid', 'true'));
         inputs.find(input => input.hasAttribute('aria-invalid'))?.select();
       } finally {
         form.removeAttribute('aria-busy');
@@ -82,13 +82,16 @@ function step(box, { title, text, fields, button, choices = [], send }) {
       box.giveUp = () => { if (!form.hasAttribute('aria-busy')) reject(givenUp); };
       box.replaceChildren(form);
       if (!box.open) box.showModal();
-      (inputs.find((_, index) => !fields[index].isHidden) ?? form.querySelector('h2')).focus();
+      (inputs.find((input, index) => input.matches('input') && !fields[index].isHidden) ?? form.querySelector('h2')).focus();
     };
     show();
   });
 }
 
-function field({ name, type = 'text', autocomplete, value, isHidden, isCode, inputmode, hint }) {
+function field({ name, type = 'text', autocomplete, value, isHidden, isCode, inputmode, hint, options }) {
+  if (options) {
+    return h('select', { id: name, name, autocomplete }, ...options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
+  }
   const about = hint ? `problem ${name}-hint` : 'problem';
   const element = h('input', {
     id: name, name, type, autocomplete, value, class: isHidden ? 'aside' : isCode ? 'code' : null, 'aria-describedby': isHidden ? null : about,

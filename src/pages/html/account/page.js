@@ -1,6 +1,5 @@
 // What the page shows.
 const place = document.querySelector('#account');
-let sessions;
 
 // Says something, with a way to sign in; gives nothing.
 function notice(key) {
@@ -37,45 +36,21 @@ function tell(refusal) {
 
 function methodRows(user, fields) {
   const change = (field, is, label, run) => (fields[field] === 'Edit' ? button(t(is ? 'change' : 'add'), label, run) : null);
+  const address = (name, shown) => {
+    const { member, other } = kinds[name], is = user[member];
+    const remove = is && user[other] && fields[name] === 'Edit'
+      && button(t('remove'), t(name), () => act(() => removeAddress(user, name), `${name}_removed`));
+    return row(t(name), [is ? shown(is) : t('none')], h('span', { class: 'actions' },
+      change(name, is, t(name), () => act(() => changeAddress(user, name), `${name}_changed`)), remove || null));
+  };
   const shown = { password: 'hasPassword', email: 'primaryEmail', phone: 'primaryPhone' };
   const rows = {
     password: () => row(t('password'), [t(user.hasPassword ? 'is_set' : 'is_not_set')],
       change('password', user.hasPassword, t('password'), () => act(() => changePassword(user), 'password_changed'))),
-    email: () => row(t('email'), [user.primaryEmail ?? t('none')],
-      change('email', user.primaryEmail, t('email'), () => act(() => changeAddress(user, 'email'), 'email_changed'))),
-    phone: () => row(t('phone'), [user.primaryPhone ? phoneText(user.primaryPhone) : t('none')],
-      change('phone', user.primaryPhone, t('phone'), () => act(() => changeAddress(user, 'phone'), 'phone_changed'))),
+    email: () => address('email', kinds.email.show),
+    phone: () => address('phone', kinds.phone.show),
   };
   return h('ul', {}, ...Object.keys(rows).filter(name => shown[name] in user).map(name => rows[name]()));
-}
-
-// A browser in two words; the whole of what it calls itself where they are not found.
-function program(agent) {
-  if (!agent) return t('unknown_program');
-  const find = pairs => pairs.find(([mark]) => agent.includes(mark))?.[1];
-  const browser = find([['Edg/', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']]);
-  const system = find([['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Android', 'Android'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['Linux', 'Linux']]);
-  return browser ? [browser, system].filter(Boolean).join(' · ') : agent.slice(0, 80);
-}
-
-function sessionList(user) {
-  if (!sessions) {
-    const look = step => permitted(step, user, proof => call('GET', '/api/my-account/sessions', { proof }));
-    return [
-      h('p', { class: 'hint' }, t('sessions_text')),
-      h('button', { class: 'second narrow', onclick: () => act(() => flow(async step => { ({ sessions } = await look(step)); }), 'sessions_shown') }, t('show_sessions')),
-    ];
-  }
-  return [h('ul', {}, ...sessions.map(one => {
-    const name = program(one.userAgent), seen = when(one.lastUsedAt ?? one.payload.iat * 1000);
-    const end = () => act(async () => {
-      if (!await endSession(user, one.payload.uid)) return false;
-      sessions = sessions.filter(other => other !== one);
-      return true;
-    }, 'session_ended');
-    return row(name, [t('last_seen', { time: seen }), one.ip ? ` · ${one.ip}` : ''],
-      one.isCurrent ? h('span', { class: 'mark' }, t('this_one')) : button(t('end'), name, end));
-  }))];
 }
 
 // What is worth telling; the log has more.
@@ -97,6 +72,7 @@ async function show(news) {
     h('p', { id: 'news', class: news ? 'news' : null, role: 'status', tabindex: '-1' }),
     section('methods', t('methods'), h('p', { class: 'hint' }, t('methods_text')), methodRows(user, fields)),
     fields.session && fields.session !== 'Off' ? section('sessions', t('sessions'), ...sessionList(user)) : '',
+    grants ? section('grants', t('grants'), grantList(user)) : '',
     section('activity', t('activity'), activityList(events)));
   place.removeAttribute('aria-busy');
   if (news) {
