@@ -6,7 +6,7 @@
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::header::HeaderName,
-    web::{self, Data, ServiceConfig},
+    web::{self, Data},
 };
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ use crate::{
     web::{
         caller::{self, Caller},
         dpop, forwarded,
+        service::ServiceConfig,
     },
 };
 
@@ -43,9 +44,10 @@ const SAID: [&str; 4] =
 const LONGEST_DIGEST: usize = 512;
 
 /// The route, for every method.
-pub fn routes(service: &mut ServiceConfig) {
-    let paths = [forwarded::PATH.to_owned(), format!("{}/{{target:.*}}", forwarded::PATH)];
-    service.service(web::resource(paths).default_service(web::to(answer)));
+pub fn routes(service: &mut ServiceConfig<'_>) {
+    service
+        .route(forwarded::PATH, web::route().to(answer))
+        .route(&format!("{}/{{target:.*}}", forwarded::PATH), web::route().to(answer));
 }
 
 /// Never an error of the framework: whatever goes wrong is an answer here.

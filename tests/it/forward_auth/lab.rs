@@ -128,7 +128,7 @@ impl Sent {
     fn read(answer: &[u8]) -> Self {
         let text = String::from_utf8_lossy(answer);
         let (mut head, mut body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        if head.starts_with("HTTP/1.1 100 ") {
+        while head.starts_with("HTTP/1.1 100 ") {
             (head, body) = body.split_once("\r\n\r\n").unwrap_or((body, ""));
         }
         let mut lines = head.lines();
