@@ -27,7 +27,7 @@ use crate::{
         sealer::Sealer,
         signing::KeyRing,
     },
-    domain::{id::Random, policy::Policies, settings::Settings, time::Timestamp},
+    domain::{id::Random, policy::Policies, settings::Settings, target_route::Route, time::Timestamp},
     error::Result,
     storage::{self, Db},
     texts::Templates,
@@ -69,6 +69,8 @@ pub struct Parts {
     pub templates: Templates,
     /// What operations demand.
     pub policies: Policies,
+    /// Requests at other back ends that proxies ask about.
+    pub forward_routes: Vec<Route>,
 }
 
 /// Everything a request or a job may need: the [`Parts`], and what changes while the process runs.

@@ -8,7 +8,7 @@ use config::{Value, ValueKind};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Keys that hold lists; their values are separated by commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "trusted_proxies",
     "unlimited_clients",
     "allowed_calling_codes",
@@ -17,6 +17,7 @@ const LISTS: [&str; 8] = [
     "algorithms",
     "older_master_key_files",
     "allowed_networks",
+    "proxies",
 ];
 
 /// Every key the environment sets, as the path of the key and its value. Other variables of the prefix are no keys of ours.
@@ -29,13 +30,15 @@ pub(super) fn keys(environment: impl IntoIterator<Item = (String, String)>) -> V
 
 fn key(name: &str, text: &str) -> Option<(String, Value)> {
     let path = name.strip_prefix(PREFIX)?;
-    let (section, key) = path.split_once("__")?;
-    let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-    let path = match key.split_once("__") {
+    let (section, keys) = path.split_once("__")?;
+    let mut path = section.to_ascii_lowercase();
+    for key in keys.split("__") {
         // An entry of a list of tables: COUNTERSIGN_TRUSTED_ISSUERS__0__ISSUER.
-        Some((index, key)) if index.parse::<u8>().is_ok() => format!("{section}[{index}].{key}"),
-        _ => format!("{section}.{key}"),
-    };
+        match key.parse::<u8>() {
+            Ok(index) => path.push_str(&format!("[{index}]")),
+            Err(_) => path.push_str(&format!(".{}", key.to_ascii_lowercase())),
+        }
+    }
     let is_list = path.rsplit('.').next().is_some_and(|last| LISTS.contains(&last));
     let kind = if is_list {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -5,6 +5,7 @@ mod audit;
 mod database;
 pub mod email;
 mod environment;
+pub mod forward_auth;
 mod hashing;
 mod keys;
 mod limits;
@@ -24,8 +25,11 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::domain::policy::BUILT_IN_AREA;
+
 pub use audit::AuditConfig;
 pub use database::DatabaseConfig;
+pub use forward_auth::ForwardAuthConfig;
 pub use hashing::HashingConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
@@ -62,6 +66,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Signing in without a password.
     pub sign_in: sign_in::SignInConfig,
+    /// Requests at other back ends, asked about by proxies.
+    pub forward_auth: ForwardAuthConfig,
     /// How long what is over is kept.
     pub retention: RetentionConfig,
     /// The log.
@@ -119,6 +125,10 @@ impl Config {
         problems.extend(self.pages.problems());
         problems.extend(self.limits.problems());
         problems.extend(self.sign_in.problems());
+        problems.extend(self.forward_auth.problems());
+        problems.extend(self.forward_auth.unknown_operations(|name| {
+            !name.starts_with(BUILT_IN_AREA) && self.operations.iter().any(|operation| operation.name == name)
+        }));
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         problems.extend(trusted_issuers::problems(&self.trusted_issuers));

@@ -43,6 +43,13 @@ fn numbers_addresses_lists_and_tables_are_read() {
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__ISSUER", "https://login.example.com/"),
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__AUDIENCE", "account"),
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__SCOPES", "openid,profile"),
+        ("COUNTERSIGN_FORWARD_AUTH__DEFAULT", "pass"),
+        ("COUNTERSIGN_FORWARD_AUTH__PROXIES", "127.0.0.1/32"),
+        ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__HOST", "bank.example"),
+        ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__METHOD", "POST"),
+        ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__PATH", "/transfers/{id}"),
+        ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__OPERATION", "payments.transfer"),
+        ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__CONTENT_DIGEST", "true"),
         ("COUNTERSIGN_CONFIG", "not-a-key"),
     ])
     .unwrap();
@@ -50,6 +57,8 @@ fn numbers_addresses_lists_and_tables_are_read() {
     assert_eq!(config.server.trusted_proxies.len(), 2);
     assert_eq!((config.limits.send_gap_seconds, config.log.format), (0, LogFormat::Json));
     assert_eq!(config.trusted_issuers[0].scopes, ["openid", "profile"]);
+    assert_eq!((config.forward_auth.default, config.forward_auth.proxies.len()), (forward_auth::Unrouted::Pass, 1));
+    assert!(config.forward_auth.table().unwrap()[0].needs_content_digest);
     let empty = load(&[("COUNTERSIGN_SERVER__TRUSTED_PROXIES", "")]).unwrap();
     assert!(empty.server.trusted_proxies.is_empty());
 }
@@ -133,6 +142,10 @@ fn the_example_has_every_key_and_no_other() {
     assert_eq!(keys("limits"), fields::<LimitsConfig>());
     assert_eq!(keys("retention"), fields::<RetentionConfig>());
     assert_eq!(keys("log"), fields::<LogConfig>());
+    assert_eq!(keys("forward_auth"), fields::<ForwardAuthConfig>());
+    let routes = example["forward_auth"].clone().into_table().unwrap()["routes"].clone().into_array().unwrap();
+    let route: BTreeSet<_> = routes[0].clone().into_table().unwrap().into_keys().collect();
+    assert_eq!(route, fields::<forward_auth::ForwardedRoute>());
     assert_eq!(keys("trusted_issuers"), fields::<trusted_issuers::TrustedIssuer>());
     assert_eq!(keys("operations"), fields::<operations::OperationConfig>());
 }

@@ -20,6 +20,8 @@ pub mod refusal;
 pub mod requirement;
 pub mod settings;
 pub mod statement;
+pub mod target;
+pub mod target_route;
 pub mod time;
 pub mod user;
 pub mod username;

@@ -67,6 +67,7 @@ refusals! {
     SubjectMissing 401 "auth.jwt_sub_missing" "The access token names no subject."
     ScopeMissing 400 "auth.unauthorized" "The access token was not granted the scope this needs."
     Forbidden 403 "auth.forbidden" "The access token does not allow this."
+    ForwardRefused 403 "forward_auth.refused" "This request is not let through; `data.reason` says why."
     ThirdPartyForbidden 403 "auth.third_party_application_forbidden" "Third-party applications may not do this."
     UserSuspended 401 "user.suspended" "This account is suspended."
 

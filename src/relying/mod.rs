@@ -1,9 +1,11 @@
 //! Operations of other back ends: records opened first, redemption, introspection (contract `operations.md`).
 
+pub mod forward_auth;
 mod idempotency;
 mod introspect;
 mod opening;
 mod operations;
+mod original;
 pub mod party;
 mod redeem;
 mod reserve;

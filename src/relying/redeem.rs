@@ -60,10 +60,10 @@ pub struct Redemption {
     redemption_id: String,
     /// The user's id.
     #[schema(value_type = String, example = "3f0wq8sn0b6c")]
-    subject: UserId,
+    pub(super) subject: UserId,
     /// `area.action`.
     #[schema(example = "payments.transfer")]
-    operation: String,
+    pub(super) operation: String,
     /// Base64url of the SHA-256 of the payload's canonical form (RFC 8785); null when nothing was bound.
     #[schema(example = "LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564")]
     payload_digest: Option<String>,
@@ -75,7 +75,7 @@ pub struct Redemption {
     acr: &'static str,
     /// The same (RFC 8176).
     #[schema(example = json!(["mfa", "pwd", "sms"]))]
-    amr: Vec<String>,
+    pub(super) amr: Vec<String>,
     /// When the oldest method was proved: ISO 8601, UTC.
     #[schema(example = "2026-11-20T12:00:00.000Z", format = DateTime)]
     auth_time: String,
@@ -83,7 +83,7 @@ pub struct Redemption {
     #[schema(example = "2026-11-20T12:01:00.000Z", format = DateTime)]
     redeemed_at: String,
     /// The same as a JWT, `typ` `stepup+jwt`, for whoever is to check it offline; good for two minutes.
-    assertion: String,
+    pub(super) assertion: String,
 }
 
 refusals!(pub(super) RedeemRefused: [SERVICE, BODY], UnknownRecord, RecordExpired, RecordRevoked, NotSatisfied, PayloadMismatch, AlreadyRedeemed,

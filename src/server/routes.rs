@@ -20,6 +20,7 @@ pub fn all(service: &mut ServiceConfig<'_>) {
         .scope("/api/operations", of_parties, relying::operation_routes)
         .scope("/api/my-account", of_users, operations::routes)
         .configure(signin::routes)
+        .configure(relying::forward_auth::routes)
         .configure(management::public_routes)
         .route("/account", get().to(account::show))
         .service(documents::openapi_json)
@@ -39,10 +40,13 @@ fn of_users(scope: Scope) -> impl HttpServiceFactory {
     scope.wrap(from_fn(authenticate))
 }
 
-/// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects.
+/// Paths that are not in the OpenAPI document: they are for browsers, and answer with pages and redirects; or for proxies, which come
+/// with any method.
 pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
     ("/mailbox", &[Method::GET]),
     ("/account", &[Method::GET]),
+    ("/forward-auth", &[]),
+    ("/forward-auth/{target:.*}", &[]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/oidc/auth", &[Method::GET, Method::POST]),
     ("/passwordless/verify_redirect", &[Method::GET, Method::POST]),

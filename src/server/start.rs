@@ -152,6 +152,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
     };
     let webhooks =
         Webhooks::new(&config.webhooks.allowed_networks).map_err(|problem| listed(std::slice::from_ref(&problem)))?;
+    let forward_routes = config.forward_auth.table().map_err(|problems| listed(&problems))?;
     let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let urls = Urls::new(&public_url);
     anyhow::ensure!(
@@ -176,6 +177,7 @@ pub async fn build_app(config: Config, address: SocketAddr, options: &mut Option
         channels,
         webhooks,
         templates,
+        forward_routes,
         config,
     };
     Ok(App::new(parts, settings))

@@ -31,7 +31,7 @@ use crate::{
 /// Who asks for which record.
 #[derive(Clone, Copy)]
 pub struct Redeemer<'a> {
-    /// The relying service.
+    /// The relying service; for a proxy the host that it asks for.
     pub service: &'a ApplicationId,
     /// From where.
     pub client: &'a Client,
@@ -79,9 +79,22 @@ impl Redeemer<'_> {
         session: &mut Session,
         action: Action<'_>,
     ) -> Result<Result<Admitted<'p>, Refused>> {
-        let unknown = || Error::from(Code::UnknownRecord);
         let policy = app.policies.find(action.operation).filter(|policy| policy.is_redeemed_by(self.service));
-        let policy = policy.ok_or_else(unknown)?;
+        self.admit_under(app, session, policy.ok_or(Code::UnknownRecord)?, action).await
+    }
+
+    /// The same under the policy of that operation, which the redeemer is known to be let at.
+    ///
+    /// # Errors
+    /// As for [`Redeemer::admit`].
+    pub async fn admit_under<'p>(
+        &self,
+        app: &App,
+        session: &mut Session,
+        policy: &'p Policy,
+        action: Action<'_>,
+    ) -> Result<Result<Admitted<'p>, Refused>> {
+        let unknown = || Error::from(Code::UnknownRecord);
         let standing = self.hold(session, action.subject).await?;
         let is_for = |standing: &Standing| match &standing.operation {
             Some(operation) => operation == action.operation,

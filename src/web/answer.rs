@@ -4,6 +4,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -64,6 +65,14 @@ impl ResponseError for Error {
     }
 }
 
+/// Parameters of a challenge that name the record to open, where it must be bound to a payload that we name: whoever reads it through
+/// a proxy may get no body.
+fn what_to_open(operation: Option<&Value>, payload: Option<&Value>) -> String {
+    let (Some(Value::String(operation)), Some(payload)) = (operation, payload) else { return String::new() };
+    let payload = BASE64_URL_SAFE_NO_PAD.encode(payload.to_string());
+    format!(r#", operation="{operation}", payload="{payload}""#)
+}
+
 /// The `WWW-Authenticate` value of a 401.
 fn challenge(refusal: &Refusal) -> Option<String> {
     if refusal.code.status() != 401 {
@@ -78,8 +87,9 @@ fn challenge(refusal: &Refusal) -> Option<String> {
             let acr_values = member("acrValues").and_then(Value::as_str).unwrap_or("urn:countersign:acr:1fa");
             let max_age = member("maxAge").and_then(Value::as_u64).unwrap_or(600);
             format!(
-                r#"Bearer realm="countersign", error="insufficient_user_authentication", error_description="{}", acr_values="{acr_values}", max_age={max_age}"#,
-                refusal.code.sentence()
+                r#"Bearer realm="countersign", error="insufficient_user_authentication", error_description="{}", acr_values="{acr_values}", max_age={max_age}{}"#,
+                refusal.code.sentence(),
+                what_to_open(member("operation"), member("payload"))
             )
         }
         // Under the scheme of DPoP once `web::dpop` has dressed the answer.

@@ -11,7 +11,10 @@ use actix_web::{
     web::Data,
 };
 
-use super::{client::Client, dpop};
+use super::{
+    client::Client,
+    dpop::{self, Aim},
+};
 use crate::{
     app::App,
     clock::LEEWAY,
@@ -24,6 +27,7 @@ use crate::{
         id::{ApplicationId, RecordKey, SessionId},
         refusal::Code,
         settings::Settings,
+        target::Target,
         user::User,
     },
     error::{Error, Result},
@@ -131,7 +135,8 @@ pub async fn authenticate(
 
 /// The user whose token a request shows.
 pub async fn identify(app: &App, request: &HttpRequest) -> Result<Caller> {
-    let found = found(app, request).await?;
+    let audiences = std::slice::from_ref(&app.urls.account_audience);
+    let found = found(app, Aim::Own(request), audiences).await?;
     if !found.scopes.iter().any(|scope| scope == "openid") {
         return Err(Code::Forbidden.into());
     }
@@ -139,7 +144,11 @@ pub async fn identify(app: &App, request: &HttpRequest) -> Result<Caller> {
     if !settings.account_center.enabled {
         return Err(Code::AccountCenterNotEnabled.into());
     }
-    Ok(Caller(Arc::new(Signed {
+    Ok(signed(found, settings, request))
+}
+
+fn signed(found: Found, settings: Arc<Settings>, request: &HttpRequest) -> Caller {
+    Caller(Arc::new(Signed {
         is_first_party: found.application.is_none() || found.row.is_third_party == Some(false),
         user: found.row.user,
         scopes: found.scopes,
@@ -149,20 +158,29 @@ pub async fn identify(app: &App, request: &HttpRequest) -> Result<Caller> {
         carried: found.carried,
         settings,
         client: Client::of(request),
-    })))
+    }))
 }
 
-/// The user a token of the account API speaks for, by whatever issuer, shown by its rightful holder.
-async fn found(app: &App, request: &HttpRequest) -> Result<Found> {
-    let shown = shown(request.headers())?;
-    let expected = expectations(app, std::slice::from_ref(&app.urls.account_audience));
+/// The user of a request at another back end, which a proxy asks about in `asked`. Its token is one for the account API, or for one of
+/// the audiences of `sign_in.audiences`; neither its scopes nor the account centre matter there.
+pub async fn forwarded(app: &App, asked: &HttpRequest, target: &Target) -> Result<Caller> {
+    let audiences = [std::slice::from_ref(&app.urls.account_audience), &app.config.sign_in.audiences].concat();
+    let found = found(app, Aim::Forwarded { asked, target }, &audiences).await?;
+    let settings = app.settings(found.row.settings_version).await?;
+    Ok(signed(found, settings, asked))
+}
+
+/// The user a token for one of `audiences` speaks for, by whatever issuer, shown by its rightful holder.
+async fn found(app: &App, aim: Aim<'_>, audiences: &[String]) -> Result<Found> {
+    let shown = shown(aim.headers())?;
+    let expected = expectations(app, audiences);
     if let Some(claims) = judged(app, || tokens::verify_own(&app.keys, shown.token, &expected)).await? {
         let application = ApplicationId(claims.client_id.clone());
-        shown.require_holder(app, request, claims.jkt(), Some(&application)).await?;
+        shown.require_holder(app, aim, claims.jkt(), Some(&application)).await?;
         return by_own_token(app, &claims, application).await;
     }
     let identity = app.issuers.verify(shown.token, app.now()).await?;
-    shown.require_holder(app, request, identity.jkt.as_deref(), None).await?;
+    shown.require_holder(app, aim, identity.jkt.as_deref(), None).await?;
     by_external_token(app, identity).await
 }
 
@@ -187,13 +205,13 @@ impl Shown<'_> {
     async fn require_holder(
         self,
         app: &App,
-        request: &HttpRequest,
+        aim: Aim<'_>,
         jkt: Option<&str>,
         application: Option<&ApplicationId>,
     ) -> Result<()> {
         match (self.is_dpop, jkt) {
             (false, None) => Ok(()),
-            (true, Some(jkt)) => dpop::require_holder(app, request, self.token, jkt, application).await,
+            (true, Some(jkt)) => dpop::require_holder(app, aim, self.token, jkt, application).await,
             (false, Some(_)) | (true, None) => Err(Code::Unauthorized.into()),
         }
     }
@@ -204,7 +222,7 @@ impl Shown<'_> {
 pub async fn shown_claims(app: &App, request: &HttpRequest, audiences: &[String]) -> Result<Arc<Claims>> {
     let shown = shown(request.headers())?;
     let claims = own_claims(app, shown.token, audiences).await?;
-    shown.require_holder(app, request, claims.jkt(), Some(&ApplicationId(claims.client_id.clone()))).await?;
+    shown.require_holder(app, Aim::Own(request), claims.jkt(), Some(&ApplicationId(claims.client_id.clone()))).await?;
     Ok(claims)
 }
 

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     clock::LEEWAY,
     crypto::dpop::{ALGORITHMS, Proof, ProofProblem},
-    domain::{id::ApplicationId, refusal::Code, time::Timestamp},
+    domain::{id::ApplicationId, refusal::Code, target::Target, time::Timestamp},
     error::{Error, Result},
     storage::{
         applications::{self, Application},
@@ -34,6 +34,47 @@ pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const WINDOW: Duration = Duration::from_secs(60);
 /// The same for proofs whose nonce shows that they are fresh: clocks of phones are often wrong.
 const WINDOW_WITH_NONCE: Duration = Duration::from_secs(300);
+
+/// The request that a proof must be made for.
+#[derive(Clone, Copy)]
+pub enum Aim<'a> {
+    /// The one that came.
+    Own(&'a HttpRequest),
+    /// One at another back end, which a proxy asks about: its proof stands in the headers of `asked`.
+    Forwarded {
+        /// The question.
+        asked: &'a HttpRequest,
+        /// What it is about.
+        target: &'a Target,
+    },
+}
+
+impl Aim<'_> {
+    /// The headers with the token and the proof.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Own(request) | Self::Forwarded { asked: request, .. } => request.headers(),
+        }
+    }
+
+    fn takes_method(&self, htm: &str) -> bool {
+        match self {
+            // The edge has made GET of HEAD.
+            Self::Own(request) => {
+                htm == request.method().as_str() || (htm == "HEAD" && request.method() == Method::GET)
+            }
+            Self::Forwarded { target, .. } => htm == target.method,
+        }
+    }
+
+    fn takes_address(&self, app: &App, htu: &str) -> bool {
+        match self {
+            Self::Own(request) => is_address(&app.urls.root, request.path(), htu),
+            Self::Forwarded { target, .. } => target.is_at(htu),
+        }
+    }
+}
 
 /// Why a request is refused for its proof.
 #[derive(Debug)]
@@ -93,7 +134,7 @@ pub async fn key_of(app: &App, request: &HttpRequest, application: &Application)
     if !request.headers().contains_key(PROOF) && !application.client_settings.require_proof_of_possession {
         return Ok(None);
     }
-    let proof = fitting(app, request)?;
+    let proof = fitting(app, Aim::Own(request))?;
     judge_time(app, &proof, !application.is_confidential())?;
     spend(app, &proof).await?;
     Ok(Some(proof.jkt))
@@ -102,12 +143,12 @@ pub async fn key_of(app: &App, request: &HttpRequest, application: &Application)
 /// Refuses a request that does not come from the holder of the key that its access token is bound to.
 pub async fn require_holder(
     app: &App,
-    request: &HttpRequest,
+    aim: Aim<'_>,
     token: &str,
     jkt: &str,
     application: Option<&ApplicationId>,
 ) -> Result<()> {
-    let proof = fitting(app, request)?;
+    let proof = fitting(app, aim)?;
     if !proof.is_for(token) {
         return Err(Problem::from(ProofProblem::Token).into());
     }
@@ -126,16 +167,14 @@ async fn is_confidential(app: &App, application: Option<&ApplicationId>) -> Resu
 }
 
 /// The one proof of a request, made for its method and address (contract `auth0.md` 5, checks 1 to 4).
-fn fitting(app: &App, request: &HttpRequest) -> Result<Proof, Problem> {
-    let mut lines = request.headers().get_all(PROOF);
+fn fitting(app: &App, aim: Aim<'_>) -> Result<Proof, Problem> {
+    let mut lines = aim.headers().get_all(PROOF);
     let (Some(line), None) = (lines.next(), lines.next()) else { return Err(ProofProblem::Header.into()) };
     let proof = Proof::read(line.to_str().map_err(|_| ProofProblem::Malformed)?)?;
-    // The edge has made GET of HEAD.
-    let is_head = proof.claims.htm == "HEAD" && request.method() == Method::GET;
-    if proof.claims.htm != request.method().as_str() && !is_head {
+    if !aim.takes_method(&proof.claims.htm) {
         return Err(ProofProblem::Method.into());
     }
-    if !is_address(&app.urls.root, request.path(), &proof.claims.htu) {
+    if !aim.takes_address(app, &proof.claims.htu) {
         return Err(ProofProblem::Address.into());
     }
     Ok(proof)

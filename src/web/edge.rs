@@ -1,6 +1,7 @@
 //! The outermost layer: request id, flood limits, path, CORS, unknown paths and methods, ETag, log and metrics (contract 0.1, 0.2, 0.6).
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,19 +21,21 @@ use actix_web::{
 };
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ipnet::IpNet;
 use metrics::Label;
 use tracing::Instrument;
 
 use super::{
     client::{self, Client},
     floods::{self, Floods, Standing},
+    forwarded,
     oauth::OauthError,
     pace::Pace,
     routes::{self, Route, Routes},
 };
 use crate::{
     app::App,
-    config::LimitsConfig,
+    config::{Config, LimitsConfig},
     domain::{id::random_text, refusal::Code},
     error::Error,
     pages, texts,
@@ -50,8 +53,9 @@ pub async fn edge(
     let Some(app) = request.app_data::<Data<App>>().cloned() else {
         return Err(Error::Failed(anyhow::anyhow!("the app is missing")).into());
     };
+    let is_asked = forwarded::is_asked(request.path());
     let client = Client {
-        ip: client::address(&request, &app.config.server.trusted_proxies),
+        ip: client::address(&request, &trusted(&app.config, is_asked)),
         request_id: random_text(&*app.random, 16),
         user_agent: request.headers().get(header::USER_AGENT).cloned(),
     };
@@ -60,7 +64,7 @@ pub async fn edge(
     let route = routes.as_ref().and_then(|routes| settle_path(&mut request, routes));
     let method = request.method().clone();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let shares = shares_origins(request.path());
+    let shares = !is_asked && shares_origins(request.path());
     let span = tracing::info_span!("request", id = client.request_id);
     let (standing, refused) = admit(&request, client.ip);
     let speaks_auth0 = floods::Kind::of(&request) == Some(floods::Kind::SignIn);
@@ -70,10 +74,10 @@ pub async fn edge(
     {
         let answer = refusal(&request, error);
         request.into_response(answer)
-    } else if let Some(answer) = early_answer(&request, route.as_deref(), shares) {
+    } else if let Some(answer) = early_answer(&request, route.as_deref(), shares).filter(|_| !is_asked) {
         request.into_response(answer)
     } else {
-        if method == Method::HEAD {
+        if method == Method::HEAD && !is_asked {
             request.head_mut().method = Method::GET;
         }
         match next.call(request).instrument(span.clone()).await {
@@ -93,7 +97,9 @@ pub async fn edge(
     if shares {
         share_origin(&mut response, origin);
     }
-    if method == Method::GET && response.status() == StatusCode::OK {
+    if is_asked {
+        forwarded::narrow(&mut response);
+    } else if method == Method::GET && response.status() == StatusCode::OK {
         response = tag(response);
     }
     let status = response.status();
@@ -112,6 +118,12 @@ pub async fn edge(
     metrics::counter!("countersign_http_requests_total", labels.iter()).increment(1);
     metrics::histogram!("countersign_http_request_seconds", labels.iter()).record(seconds);
     Ok(response)
+}
+
+/// Proxies that are believed when they name their client.
+fn trusted(config: &Config, is_asked: bool) -> Cow<'_, [IpNet]> {
+    let trusted = &config.server.trusted_proxies;
+    if is_asked { [trusted.as_slice(), &config.forward_auth.proxies].concat().into() } else { trusted.into() }
 }
 
 /// Counts the request for its client, before anything else is done for it.
@@ -196,6 +208,10 @@ fn settle_path(request: &mut ServiceRequest, routes: &Routes) -> Option<Arc<Rout
         return Some(Arc::clone(route));
     }
     let settled = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+    if forwarded::is_asked(&settled) {
+        // What a proxy appends is another's path: its letter case is not ours to settle.
+        return None;
+    }
     let route = Arc::clone(routes.find(&settled)?);
     let target = match request.uri().query() {
         Some(query) => format!("{settled}?{query}"),

@@ -9,6 +9,7 @@ pub mod edge;
 pub mod explain;
 pub mod fields;
 pub mod floods;
+pub mod forwarded;
 pub mod json;
 pub mod oauth;
 pub mod openapi;

@@ -28,6 +28,8 @@ mod floods;
 #[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod forward_auth;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod harness;

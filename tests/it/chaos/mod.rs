@@ -7,5 +7,5 @@ mod disk;
 mod kills;
 mod leaving;
 mod outage;
-mod proxy;
+pub mod proxy;
 mod time;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,7 @@ pub enum Way {
 
 pub struct Proxy {
     pub port: u16,
+    server: Arc<AtomicU16>,
     way: Arc<watch::Sender<Way>>,
 }
 
@@ -37,13 +38,19 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let way = Arc::new(watch::channel(Way::Open).0);
-        let told = way.clone();
+        let server = Arc::new(AtomicU16::new(port));
+        let (told, aimed) = (way.clone(), server.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, port, told.subscribe()));
+                tokio::spawn(carry(client, aimed.load(Ordering::SeqCst), told.subscribe()));
             }
         });
-        Self { port: own, way }
+        Self { port: own, server, way }
+    }
+
+    /// Where new connections go from now on.
+    pub fn aim(&self, port: u16) {
+        self.server.store(port, Ordering::SeqCst);
     }
 
     pub fn set(&self, way: Way) {

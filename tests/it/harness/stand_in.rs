@@ -9,6 +9,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 pub struct Request {
     pub method: String,
     pub path: String,
+    /// Path and query, byte for byte.
+    pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -54,6 +56,7 @@ async fn answer(judge: web::Data<Judge>, request: HttpRequest, body: web::Bytes)
     let request = Request {
         method: request.method().to_string(),
         path: request.path().to_owned(),
+        target: request.uri().to_string(),
         headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
         body: body.to_vec(),
     };
