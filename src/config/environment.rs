@@ -8,7 +8,7 @@ use config::{Value, ValueKind};
 const PREFIX: &str = "COUNTERSIGN_";
 
 /// Keys that hold lists; their values are separated by commas.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "trusted_proxies",
     "unlimited_clients",
     "allowed_calling_codes",
@@ -18,6 +18,7 @@ const LISTS: [&str; 9] = [
     "older_master_key_files",
     "allowed_networks",
     "proxies",
+    "redeemers",
 ];
 
 /// Every key the environment sets, as the path of the key and its value. Other variables of the prefix are no keys of ours.
@@ -35,11 +36,13 @@ fn key(name: &str, text: &str) -> Option<(String, Value)> {
     for key in keys.split("__") {
         // An entry of a list of tables: COUNTERSIGN_TRUSTED_ISSUERS__0__ISSUER.
         match key.parse::<u8>() {
-            Ok(index) => path.push_str(&format!("[{index}]")),
-            Err(_) => path.push_str(&format!(".{}", key.to_ascii_lowercase())),
+            Ok(index) => path.extend(["[", &index.to_string(), "]"]),
+            Err(_) => path.extend([".", &key.to_ascii_lowercase()]),
         }
     }
-    let is_list = path.rsplit('.').next().is_some_and(|last| LISTS.contains(&last));
+    // A set of methods is an entry of a list of lists: COUNTERSIGN_OPERATIONS__0__METHODS__0.
+    let is_list = |last: &str| LISTS.contains(&last) || last.starts_with("methods[");
+    let is_list = path.rsplit('.').next().is_some_and(is_list);
     let kind = if is_list {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         ValueKind::Array(parts.map(|part| Value::from(part.to_owned())).collect())

@@ -184,7 +184,7 @@ mod tests {
             (json!({ "path": "/a//b" }), "path"),
         ];
         for (change, key) in cases {
-            let found = config(&[change.clone()]).problems();
+            let found = config(std::slice::from_ref(&change)).problems();
             assert_eq!(found.len(), 1, "{change}: {found:?}");
             assert!(found[0].starts_with(&format!("forward_auth.routes[0].{key}: ")), "{found:?}");
             assert!(found[0].contains("; "), "no fix: {found:?}");

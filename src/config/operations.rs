@@ -162,7 +162,7 @@ impl OperationConfig {
             match methods {
                 Err(unknown) => say("methods", format!("\"{unknown}\" is no method; {shape}")),
                 Ok(methods) if methods.len() < set.len() => {
-                    say("methods", format!("{set:?} names a method twice; name it once"))
+                    say("methods", format!("{set:?} names a method twice; name it once"));
                 }
                 Ok(methods) => {
                     let methods: Vec<Method> = methods.into_iter().collect();

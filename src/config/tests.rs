@@ -43,6 +43,10 @@ fn numbers_addresses_lists_and_tables_are_read() {
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__ISSUER", "https://login.example.com/"),
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__AUDIENCE", "account"),
         ("COUNTERSIGN_TRUSTED_ISSUERS__0__SCOPES", "openid,profile"),
+        ("COUNTERSIGN_OPERATIONS__0__NAME", "payments.transfer"),
+        ("COUNTERSIGN_OPERATIONS__0__METHODS__0", "password,phone_code"),
+        ("COUNTERSIGN_OPERATIONS__0__METHODS__1", "email_code"),
+        ("COUNTERSIGN_OPERATIONS__0__REDEEMERS", "bank-api,bank-batch"),
         ("COUNTERSIGN_FORWARD_AUTH__DEFAULT", "pass"),
         ("COUNTERSIGN_FORWARD_AUTH__PROXIES", "127.0.0.1/32"),
         ("COUNTERSIGN_FORWARD_AUTH__ROUTES__0__HOST", "bank.example"),
@@ -54,6 +58,8 @@ fn numbers_addresses_lists_and_tables_are_read() {
     ])
     .unwrap();
     assert_eq!((config.server.bind.port(), config.server.workers), (0, Some(3)));
+    assert_eq!(config.operations[0].methods, [vec!["password", "phone_code"], vec!["email_code"]]);
+    assert_eq!(config.operations[0].redeemers, ["bank-api", "bank-batch"]);
     assert_eq!(config.server.trusted_proxies.len(), 2);
     assert_eq!((config.limits.send_gap_seconds, config.log.format), (0, LogFormat::Json));
     assert_eq!(config.trusted_issuers[0].scopes, ["openid", "profile"]);

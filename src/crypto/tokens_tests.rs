@@ -45,6 +45,7 @@ impl World {
             nbf: now,
             exp: now + 3600,
             jti: "one".into(),
+            verification: None,
             sid: Some("session".into()),
             auth_time: Some(now),
             acr: None,

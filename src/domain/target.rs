@@ -3,6 +3,8 @@
 //! A proxy and the back end behind it often read the same bytes differently: one merges slashes, one decodes twice, one cuts path
 //! parameters off. Whatever two parties could read differently is refused here, so that what was agreed to is what happens.
 
+use std::fmt::Write;
+
 use std::{fmt, net::Ipv6Addr};
 
 use percent_encoding::percent_decode;
@@ -188,7 +190,7 @@ pub fn read_path(path: &[u8]) -> Result<String, TargetProblem> {
                 if is_unreserved(byte) {
                     read.push(char::from(byte));
                 } else {
-                    read.push_str(&format!("%{byte:02X}"));
+                    let _ = write!(read, "%{byte:02X}");
                 }
             }
             byte if is_path_byte(byte) => {

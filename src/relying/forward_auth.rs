@@ -196,15 +196,20 @@ fn read(payload: &Value) -> Result<Payload> {
 /// 401 with what to open; or 403, where the user owns no methods that would do.
 fn challenge(policy: &Policy, caller: &Caller, payload: &Value, reason: Option<Code>) -> Error {
     let mut data = gate::challenge(policy, &caller.user);
+    let mut say = |name: &str, value: Value| {
+        if let Some(members) = data.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    };
     if let Err(missing) = policy.require_enrolled(&caller.user.methods()) {
-        data["missing"] = missing.iter().map(|set| gate::names(set)).collect::<Vec<_>>().into();
+        say("missing", missing.iter().map(|set| gate::names(set)).collect::<Vec<_>>().into());
         return Code::EnrolmentRequired.with(data).into();
     }
     if policy.binds_payload {
-        data["payload"] = payload.clone();
+        say("payload", payload.clone());
     }
     if let Some(reason) = reason {
-        data["reason"] = reason.code().into();
+        say("reason", reason.code().into());
     }
     Code::VerificationRequired.with(data).into()
 }

@@ -1,6 +1,6 @@
 //! The request that a proxy asks about, out of what it wrote (contract `operations.md`, "Forward auth").
 //!
-//! Three ways of saying it: `X-Original-Method`, `-Host` and `-URI` (nginx, HAProxy); `X-Forwarded-Method`, `-Host` and `-Uri` (Caddy,
+//! Three ways of saying it: `X-Original-Method`, `-Host` and `-URI` (nginx, `HAProxy`); `X-Forwarded-Method`, `-Host` and `-Uri` (Caddy,
 //! Traefik); or the request itself, its path behind ours (Envoy). What is missing, stands twice, or comes in two ways at once is
 //! refused: one of them would be the client's own.
 

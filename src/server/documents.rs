@@ -120,12 +120,11 @@ fn add(document: &mut OpenApi, scope: &str, handler: &dyn Documented) {
 #[utoipa::path(operation_id = "GetOpenApi", tag = "Operation", responses((status = 200, description = "The document.", body = std::collections::HashMap<String, serde_json::Value>)))]
 #[get("/api/openapi.json")]
 pub async fn openapi_json() -> Result<HttpResponse> {
-    let text = match TEXT.get() {
-        Some(text) => text,
-        None => {
-            let text = serde_json::to_vec(&openapi()).context("the document as JSON")?;
-            TEXT.get_or_init(|| text.into())
-        }
+    let text = if let Some(text) = TEXT.get() {
+        text
+    } else {
+        let text = serde_json::to_vec(&openapi()).context("the document as JSON")?;
+        TEXT.get_or_init(|| text.into())
     };
     Ok(HttpResponse::Ok().insert_header(ContentType::json()).body(text.clone()))
 }

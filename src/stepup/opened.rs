@@ -109,12 +109,14 @@ impl Opening<'_> {
     /// What the owner is shown, in every language: as the policy says it now, whatever it says later.
     fn displays(&self) -> Result<Option<Displays>> {
         let (Some(payload), Some(statement)) = (self.payload, &self.policy.statement) else { return Ok(None) };
-        let render = |locale: &Locale| Ok((*locale, statement::render(statement, payload, *locale).map_err(unfit)?));
+        let render = |locale: &Locale| {
+            Ok((*locale, statement::render(statement, payload, *locale).map_err(|problems| unfit(&problems))?))
+        };
         Locale::ALL.iter().map(render).collect::<Result<_>>().map(Some)
     }
 }
 
-fn unfit(problems: Vec<Problem>) -> Error {
+fn unfit(problems: &[Problem]) -> Error {
     let issue = |problem: &Problem| json!({ "path": problem.path, "message": problem.sentence });
     Code::PayloadUnfit.with(json!({ "issues": problems.iter().map(issue).collect::<Vec<_>>() })).into()
 }

@@ -57,6 +57,7 @@ impl Plain for Postgres {
 }
 
 /// A connection, and what is known of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any may hold with any other")]
 pub struct Lease<D: Plain> {
     /// `None` once it is given back.
     held: Option<Held<D>>,

@@ -196,21 +196,21 @@ async fn leave_consent(app: &TestApp, user: &crate::harness::User<'_>) {
         openings::{self, NewOpening},
     };
     let (now, sealer) = (app.now(), &app.app().sealer);
-    let sealed = |table, row, column| sealer.seal(table, row, column, b"{}").unwrap();
+    let value = |table, row, column| sealer.seal(table, row, column, b"{}").unwrap();
     let opening = NewOpening {
         key: &countersign::domain::id::RecordKey([9; 32]),
         holder: countersign::storage::records::Holder { user: &user.id, jkt: None },
         operation: "bank.pay",
         payload_digest: None,
         handle: "a-handle",
-        display: Some(&sealed("verification_records", "a-handle", "display")),
+        display: Some(&value("verification_records", "a-handle", "display")),
         opened_by: None,
         created_at: now,
         expires_at: now.plus(Duration::from_secs(300)),
     };
     let mut session = app.write().await;
     openings::add(&mut session, opening).await.unwrap();
-    let given = Given { request_hash: vec![1], answer: sealed("idempotent_answers", "an-id", "answer") };
+    let given = Given { request_hash: vec![1], answer: value("idempotent_answers", "an-id", "answer") };
     idempotent_answers::add(&mut session, "an-id", &given, now, now.plus(Duration::from_secs(300))).await.unwrap();
     session.commit().await.unwrap();
 }

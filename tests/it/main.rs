@@ -51,7 +51,7 @@ mod messages;
 mod oauth;
 #[cfg(test)]
 mod openapi;
-
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod oracle;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{guarding, lab, route};
 use crate::harness::{Answer, TestApp};
 
-/// How nginx and HAProxy say what a request is.
+/// How nginx and `HAProxy` say what a request is.
 pub const NGINX: [&str; 3] = ["x-original-method", "x-original-host", "x-original-uri"];
 /// How Caddy and Traefik do.
 const TRAEFIK: [&str; 3] = ["x-forwarded-method", "x-forwarded-host", "x-forwarded-uri"];
@@ -88,7 +88,7 @@ async fn envoy_asks_with_the_request_itself() {
     let ask = |method: &str, path: &str, token: Option<&str>| {
         let request = app.http.request(method.parse().unwrap(), app.url(&format!("/forward-auth{path}")));
         let request = request.header("host", lab::HOST).header("content-length", "0");
-        Answer::of(token.into_iter().fold(request, |request, token| request.bearer_auth(token)))
+        Answer::of(token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth))
     };
     let answer = ask("POST", "/transfers/1/execute?a", Some(&user.token)).await;
     let answer = answer.expect("401 verification_record.permission_denied");

@@ -1,4 +1,4 @@
-//! nginx, Caddy and HAProxy for real.
+//! nginx, Caddy and `HAProxy` for real.
 
 use std::time::{Duration, Instant};
 

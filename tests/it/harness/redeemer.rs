@@ -29,7 +29,7 @@ pub struct Redeemer<'a> {
     pub secret: String,
 }
 
-impl<'a> Redeemer<'a> {
+impl Redeemer<'_> {
     /// The same service speaking to another node.
     pub fn on<'b>(&self, app: &'b TestApp) -> Redeemer<'b> {
         Redeemer { app, id: self.id.clone(), secret: self.secret.clone() }

@@ -138,10 +138,10 @@ async fn a_client_that_knows_only_the_rfc_finishes_a_step_up() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut told = Vec::new();
     let mut surfer: Option<Surfer<'_>> = None;
-    while let Some(line) = lines.next() {
+    for line in lines {
         if let Some(page) = line.strip_prefix("OPEN ") {
             let page = page.strip_prefix(&app.running.url()).unwrap().to_owned();
             let mut there = match surfer.take() {
