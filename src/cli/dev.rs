@@ -50,6 +50,9 @@ pub struct Arguments {
     /// The folder of database and keys
     #[arg(long, value_name = "DIR", default_value = ".countersign")]
     data: PathBuf,
+    /// A configuration file, for operations, texts, limits and the like; where we listen, keep things and send to stays as it is
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print one JSON object once ready, instead of the tour
     #[arg(long)]
     json: bool,
@@ -67,7 +70,7 @@ struct Demo {
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let data = &arguments.data;
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
-    let config = configure(data, arguments.port)?;
+    let config = configure(arguments.config.as_deref(), data, arguments.port)?;
     telemetry::start(&config.log);
     let key_file = data.join("countersign.key");
     let master_key =
@@ -97,9 +100,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     run::until_told(running, signals).await
 }
 
-/// The environment may set what it likes but where we listen and keep things.
-fn configure(data: &Path, port: Option<u16>) -> anyhow::Result<Config> {
-    let mut config = Config::load(None)?;
+/// File and environment may set what they like but where we listen and keep things.
+fn configure(file: Option<&Path>, data: &Path, port: Option<u16>) -> anyhow::Result<Config> {
+    let mut config = Config::load(file)?;
     let file = data.join("countersign.db");
     let file = file.to_str().with_context(|| format!("the path {} is not UTF-8", file.display()))?;
     config.database.url = format!("sqlite://{}", file.replace('%', "%25").replace('?', "%3F").replace('#', "%23"));

@@ -19,6 +19,13 @@ pub fn prepare() {
     DONE.get_or_init(|| run("prepare", &[], &[]));
 }
 
+/// Installs the packages of npm, once; gives their folder.
+pub fn packages() -> &'static str {
+    static DONE: OnceLock<()> = OnceLock::new();
+    DONE.get_or_init(|| run("prepare", &["npm"], &[]));
+    concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/node_modules")
+}
+
 /// Runs a script of the folder to its end; what it prints is shown when it fails.
 fn run(script: &str, arguments: &[&str], environment: &[(&str, String)]) {
     let mut command = Command::new(format!("{FOLDER}/{script}"));

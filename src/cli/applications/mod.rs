@@ -53,6 +53,9 @@ pub enum Command {
 pub struct Create {
     #[command(flatten)]
     config: ConfigFile,
+    /// An id of your choice, such as one that `redeemers` in the configuration names; a random one without it
+    #[arg(long, value_name = "ID", value_parser = id)]
+    id: Option<ApplicationId>,
     /// For people
     #[arg(long)]
     name: String,
@@ -103,6 +106,15 @@ fn kind(text: &str) -> Result<ApplicationType, String> {
     found.ok_or_else(|| "it is none of native, spa, traditional, machine-to-machine".to_owned())
 }
 
+/// Letters of random ids, and `-` and `_` to tell words apart.
+fn id(text: &str) -> Result<ApplicationId, String> {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(is_letter) {
+        return Ok(ApplicationId(text.to_owned()));
+    }
+    Err("expected 1 to 64 of a-z, 0-9, \"-\" and \"_\"".to_owned())
+}
+
 /// Runs one of them.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
@@ -133,7 +145,8 @@ async fn create_one(arguments: Create) -> anyhow::Result<()> {
         "customClientMetadata": { "allowTokenExchange": !(arguments.no_token_exchange || arguments.third_party) },
     });
     arguments.sign_in.put_into(&mut new)?;
-    let new: NewApplication = parse(&serde_json::to_vec(&new)?, Kind::Json).map_err(offline::told)?;
+    let mut new: NewApplication = parse(&serde_json::to_vec(&new)?, Kind::Json).map_err(offline::told)?;
+    new.id = arguments.id;
     let app = offline::app(arguments.config.load()?).await?;
     let (application, secret) = create(&app, new).await.map_err(offline::told)?;
     app.db.close().await;

@@ -34,6 +34,9 @@ pub type Description = Text<0, 2048>;
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewApplication {
+    /// Its id; random by default. The command line may choose it, callers of the API may not.
+    #[serde(skip)]
+    pub id: Option<ApplicationId>,
     /// For people.
     #[schema(value_type = String, min_length = 1, max_length = 256, example = "Back office")]
     pub name: Name,
@@ -292,7 +295,7 @@ pub async fn create(
     let mut client_settings = ClientSettings::default();
     metadata.apply(&mut client_settings);
     let application = Application {
-        id: ApplicationId::random(&*app.random),
+        id: new.id.unwrap_or_else(|| ApplicationId::random(&*app.random)),
         name: new.name.into(),
         description: new.description.map(Into::into).filter(|text: &String| !text.is_empty()),
         kind: new.kind.name().to_owned(),
@@ -304,7 +307,9 @@ pub async fn create(
         client_settings: Json(client_settings),
         created_at: app.now(),
     };
-    applications::add(session, &application).await?;
+    if !applications::add_missing(session, &application).await? {
+        return Err(explain::one("command line", "id", "There is an application with this id.").into());
+    }
     let secret = new.kind.is_confidential().then(|| new_secret(app));
     if let Some(secret) = &secret {
         let hash = digest(secret.expose_secret().as_bytes());

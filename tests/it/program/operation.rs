@@ -251,3 +251,22 @@ fn doctor_finds_what_is_broken_and_what_is_well() {
     let ended = place.run(&["doctor", "--config", "countersign.toml"]).fails();
     assert!(ended.out.contains("does not open with this master key"), "{}", ended.out);
 }
+
+#[test]
+fn an_application_may_have_an_id_of_the_operators_choice_once() {
+    let place = Place::installed(NOBODY);
+    let create = |id: &str| {
+        let more = ["--config", "countersign.toml", "--name", "Bank", "--type", "machine-to-machine", "--json"];
+        place.run(&[&["applications", "create", "--id", id], &more[..]].concat())
+    };
+    let made = create("bank-api").succeeds().json();
+    assert!(made["id"] == "bank-api" && made["secret"].is_string(), "{made}");
+    let again = create("bank-api").fails();
+    assert!(again.err.contains("There is an application with this id."), "{again:?}");
+    for unfit in ["", "Bank", "bank api", "bank/api", &"a".repeat(65)] {
+        assert_eq!(create(unfit).code, Some(2), "{unfit:?}");
+    }
+    let list = ["applications", "list", "--config", "countersign.toml", "--json"];
+    let list = place.run(&list).succeeds().json();
+    assert_eq!(list.as_array().unwrap().iter().filter(|one| one["id"] == "bank-api").count(), 1, "{list}");
+}
