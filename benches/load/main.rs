@@ -17,6 +17,7 @@ mod limits;
 mod otp;
 mod passwords;
 mod process;
+mod redemption;
 mod report;
 mod subject;
 
@@ -55,6 +56,9 @@ fn main() {
         }
         if is_asked("otp") {
             otp::measure(&clients, &subject);
+        }
+        if is_asked("redemption") {
+            redemption::measure(&clients, &subject);
         }
         if is_asked("latency") {
             latency::measure(&clients, &subject);

@@ -76,6 +76,7 @@ pub fn config(url: &str) -> Config {
     config.limits.tokens_per_minute = 100_000_000;
     config.limits.sends_per_client = 0;
     config.limits.sends_in_all = 0;
+    crate::redemption::configure(&mut config);
     config
 }
 

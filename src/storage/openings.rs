@@ -125,11 +125,9 @@ pub async fn set_satisfied(session: &mut Session, key: &RecordKey, now: Timestam
     Ok(session.execute(sql, (key, now)).await? == 1)
 }
 
-/// Revokes a living record with its parts; false when it was dead. Parts first, as whoever proves one locks them, too.
+/// Revokes a living record; false when it was dead. Its parts prove nothing without it, and are left: whoever proves one holds that
+/// row before this one.
 pub async fn revoke(session: &mut Session, key: &RecordKey, now: Timestamp) -> sqlx::Result<bool> {
-    let sql =
-        "update verification_records set revoked_at = $2, code_mac = null where part_of = $1 and revoked_at is null";
-    session.execute(sql, (key, now)).await?;
     let sql = "update verification_records set revoked_at = $2, reserved_until = null
                where id_hash = $1 and revoked_at is null and spent_at is null";
     Ok(session.execute(sql, (key, now)).await? == 1)

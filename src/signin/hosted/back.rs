@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, http::header};
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use super::{
     flow::Flow,
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::{self, Actor},
     crypto::digest::digest,
     domain::{
         id::{RecordKey, SessionId, UserId},
@@ -124,7 +126,7 @@ pub async fn admit(
             entering::open(app, session, entry).await?
         }
     };
-    let record_hash = if asked.steps_up { prove(app, session, user, asked, proof).await? } else { None };
+    let record_hash = if asked.steps_up { prove(app, session, application, asked, (user, proof), from).await? } else { None };
     let granted = AuthorizationCode {
         application_id: application.id.clone(),
         session_id: id,
@@ -147,9 +149,10 @@ pub async fn admit(
 async fn prove(
     app: &App,
     session: &mut Session,
-    user: &UserId,
+    application: &Application,
     asked: &Asked,
-    proof: &Proof,
+    (user, proof): (&UserId, &Proof),
+    from: &Source,
 ) -> Result<Option<RecordKey>> {
     let method = proof.methods.split_ascii_whitespace().filter_map(|name| Method::parse(name).ok()).next_back();
     let Some(method) = method else { return Ok(None) };
@@ -167,6 +170,8 @@ async fn prove(
         part_of: None,
     };
     records::add(session, row).await?;
+    let actor = Actor { user: Some(user), application: Some(&application.id), client: Some(&from.client) };
+    audit::write(app, session, "verification.succeeded", actor, json!({ "method": method.name() })).await?;
     Ok(Some(record.key))
 }
 
