@@ -90,6 +90,9 @@ pub struct RequirementBody {
     /// Seconds between the oldest method of the set and the operation.
     #[schema(example = 300)]
     max_age: u64,
+    /// What a challenge asks for (RFC 9470): the least that any of the sets proves.
+    #[schema(example = "urn:countersign:acr:1fa")]
+    acr_values: &'static str,
     /// Whether the record is good once.
     is_single_use: bool,
     /// Whether the record must be bound to a payload.
@@ -101,6 +104,7 @@ impl From<&Policy> for RequirementBody {
         Self {
             methods: policy.methods.iter().map(|set| names(set)).collect(),
             max_age: policy.max_age.as_secs(),
+            acr_values: policy.acr().urn(),
             is_single_use: policy.is_single_use,
             binds_payload: policy.binds_payload,
         }

@@ -126,7 +126,8 @@ pub async fn admit(
             entering::open(app, session, entry).await?
         }
     };
-    let record_hash = if asked.steps_up { prove(app, session, application, asked, (user, proof), from).await? } else { None };
+    let record_hash =
+        if asked.steps_up { prove(app, session, application, asked, (user, proof), from).await? } else { None };
     let granted = AuthorizationCode {
         application_id: application.id.clone(),
         session_id: id,
