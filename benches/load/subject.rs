@@ -17,6 +17,10 @@ use tokio::runtime::Runtime;
 
 pub const PASSWORD: &str = "correct horse battery staple";
 
+/// An operation of a back end's, and who redeems it.
+pub const OPERATION: &str = "bank.pay";
+pub const BANK: &str = "load-bank";
+
 /// A runtime of its own for each side.
 pub fn runtime(name: &str) -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -76,7 +80,11 @@ pub fn config(url: &str) -> Config {
     config.limits.tokens_per_minute = 100_000_000;
     config.limits.sends_per_client = 0;
     config.limits.sends_in_all = 0;
-    crate::redemption::configure(&mut config);
+    let operation = serde_json::json!({
+        "name": OPERATION, "methods": [["password"]], "bind": "payload", "redeemers": [BANK],
+        "message": { "en": "Pay {amount} {currency} to {payee}" },
+    });
+    config.operations = vec![serde_json::from_value(operation).unwrap()];
     config
 }
 
