@@ -175,7 +175,7 @@ async fn redeem(app: &App, request: &HttpRequest, caller: &Caller, at: Place<'_>
         Err(Error::Refused(refusal)) => return Err(challenge(policy, caller, payload, Some(refusal.code))),
         Err(failed) => return Err(failed),
     };
-    if admitted.standing.dpop_jkt.as_ref().is_some_and(|jkt| caller.jkt.as_ref() != Some(jkt)) {
+    if !admitted.standing.is_of(caller.holder()) {
         return Err(challenge(policy, caller, payload, Some(Code::UnknownRecord)));
     }
     let redemption = redeem::consume(app, &mut session, &redeemer, &admitted).await?;

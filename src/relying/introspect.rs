@@ -18,7 +18,6 @@ use crate::{
     },
     error::Result,
     refusals,
-    stepup::records,
     storage::{Session, openings, users},
     web::json::Json,
 };
@@ -151,9 +150,8 @@ async fn record(app: &App, session: &mut Session, service: &Service, id: &Record
     let Some(policy) = standing.operation.as_deref().and_then(|operation| party.policy(app, operation).ok()) else {
         return Ok(None);
     };
-    let is_alive = standing.expires_at > now && standing.spent_at.is_none() && standing.revoked_at.is_none();
-    let proofs = records::proofs(session, &key, &standing.method, standing.verified_at, now).await?;
-    let Some(met) = policy.judge(&proofs, now).ok().filter(|_| is_alive) else { return Ok(None) };
+    let proofs = standing.proofs(session, &key, now).await?;
+    let Some(met) = policy.judge(&proofs, now).ok().filter(|_| standing.is_alive(now)) else { return Ok(None) };
     Ok(Some(Introspection {
         active: true,
         token_type: Some("verification_record"),

@@ -25,7 +25,6 @@ use crate::{
     stepup::{
         gate::names,
         opened::{self, Opening},
-        records,
     },
     storage::{
         Session,
@@ -221,14 +220,14 @@ async fn shown(
     locale: Locale,
 ) -> Result<OpenedRecord> {
     let now = app.now();
-    let proofs = records::proofs(session, &record_key(id), &standing.method, standing.verified_at, now).await?;
+    let proofs = standing.proofs(session, &record_key(id), now).await?;
     let fresh = proofs.iter().filter(|proof| now.since(proof.at) <= policy.max_age).map(|proof| proof.method);
     let satisfied: Vec<Method> = fresh.collect();
     let status = match () {
         () if standing.spent_at.is_some() => Status::Redeemed,
         () if standing.revoked_at.is_some() => Status::Revoked,
-        () if standing.expires_at <= now => Status::Expired,
-        () if standing.reserved_until.is_some_and(|until| until > now) => Status::Reserved,
+        () if standing.is_expired(now) => Status::Expired,
+        () if !standing.lease_left(now).is_zero() => Status::Reserved,
         () if policy.judge(&proofs, now).is_ok() => Status::Verified,
         () => Status::Pending,
     };
@@ -257,14 +256,7 @@ async fn seen<'a>(
     let standing = openings::find(session, &key).await?.ok_or_else(unknown)?;
     let policy =
         standing.operation.as_deref().and_then(|operation| party.policy(app, operation).ok()).ok_or_else(unknown)?;
-    let is_seen = match party {
-        Party::Service(_) => true,
-        Party::User(caller) => {
-            caller.user.id == standing.user_id
-                && standing.dpop_jkt.as_ref().is_none_or(|jkt| caller.jkt.as_ref() == Some(jkt))
-        }
-    };
-    if is_seen { Ok((id, key, standing, policy)) } else { Err(unknown().into()) }
+    if party.may_see(&standing) { Ok((id, key, standing, policy)) } else { Err(unknown().into()) }
 }
 
 refusals!(ShowRefused: [USER], ClientUnknown, UnknownRecord, EntityNotFound);

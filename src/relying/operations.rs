@@ -9,10 +9,7 @@ use crate::{
     domain::{id::RecordKey, policy::Policy},
     error::Result,
     refusals,
-    stepup::{
-        gate::{names, presented},
-        records,
-    },
+    stepup::gate::{names, presented},
     storage::{Session, openings},
     web::caller::Caller,
 };
@@ -103,15 +100,9 @@ async fn is_satisfied(
 ) -> Result<bool> {
     let now = app.now();
     let Some(standing) = openings::find(session, key).await? else { return Ok(false) };
-    let is_seen = match party {
-        Party::User(caller) => standing.user_id == caller.user.id,
-        Party::Service(_) => true,
-    };
-    let is_for = standing.operation.as_ref().map_or(!policy.binds_payload, |operation| *operation == policy.operation);
-    let is_alive = standing.expires_at > now && standing.spent_at.is_none() && standing.revoked_at.is_none();
-    if !(is_seen && is_for && is_alive) {
+    if !(party.may_see(&standing) && standing.is_for(policy) && standing.is_alive(now)) {
         return Ok(false);
     }
-    let proofs = records::proofs(session, key, &standing.method, standing.verified_at, now).await?;
+    let proofs = standing.proofs(session, key, now).await?;
     Ok(policy.judge(&proofs, now).is_ok())
 }

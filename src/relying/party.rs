@@ -19,7 +19,7 @@ use crate::{
         clients::{Credentials, Shown},
         issue::REDEEM_SCOPE,
     },
-    storage::applications,
+    storage::{applications, openings::Standing},
     web::{
         caller::{self, Caller, NoUser, shown_claims},
         client::Client,
@@ -56,6 +56,15 @@ impl Party {
             Self::Service(service) => policy.is_redeemed_by(&service.application),
         });
         Ok(policy.ok_or(Code::OperationNotFound)?)
+    }
+
+    /// Whether the party may see a record for an operation it may know of: a user their own, a service any.
+    #[must_use]
+    pub fn may_see(&self, standing: &Standing) -> bool {
+        match self {
+            Self::User(caller) => standing.is_of(caller.holder()),
+            Self::Service(_) => true,
+        }
     }
 }
 

@@ -153,14 +153,14 @@ pub async fn commit(
     {
         return Ok(answer.response());
     }
-    let standing = match redeemer.reserved(&app, &mut session, body.lease()).await {
-        Ok(standing) => standing,
+    let reserved = match redeemer.reserved(&app, &mut session, body.lease()).await {
+        Ok(reserved) => reserved,
         Err(Error::Refused(refusal)) if refusal.code != Code::UnknownRecord => {
             return redeem::refuse(&app, session, key.as_ref(), Refused { refusal: *refusal, is_final: false }).await;
         }
         Err(error) => return Err(error),
     };
-    let admitted = redeemer.admit_reserved(&app, &mut session, standing).await?;
+    let admitted = redeemer.admit_reserved(&app, &mut session, reserved).await?;
     let redemption = redeem::consume(&app, &mut session, &redeemer, &admitted).await?;
     idempotency::commit(&app, session, key.as_ref(), Answer::ok(&redemption)?).await
 }
@@ -183,10 +183,9 @@ pub async fn release(
 ) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
     let mut session = app.db.write().await?;
-    let standing = redeemer.reserved(&app, &mut session, body.lease()).await?;
+    let (standing, policy) = redeemer.reserved(&app, &mut session, body.lease()).await?;
     openings::release(&mut session, &redeemer.key).await?;
-    let data =
-        json!({ "operation": standing.reserved_for, "record": standing.handle, "reservation": body.reservation_id });
+    let data = json!({ "operation": policy.operation, "record": standing.handle, "reservation": body.reservation_id });
     redeemer.write(&app, &mut session, "operation.released", &standing.user_id, data).await?;
     session.commit().await?;
     Ok(HttpResponse::NoContent().finish())

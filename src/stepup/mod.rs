@@ -8,3 +8,4 @@ pub mod opened;
 pub mod records;
 pub mod redemption;
 pub mod sends;
+mod standing;

@@ -5,14 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Context;
 use serde_json::json;
 
-use super::{
-    gate::names,
-    records::{self, Fresh},
-};
+use super::{gate::names, records::Fresh};
 use crate::{
     app::App,
     audit::{self, Actor},
-    clock::LEEWAY,
     crypto::digest::{payload_digest, record_key},
     domain::{
         id::{RecordId, RecordKey, random_text},
@@ -30,7 +26,7 @@ use crate::{
         records::{Holder, OPENED},
     },
     texts::statement,
-    web::caller::Signed,
+    web::caller::Caller,
 };
 
 /// A record that is bound to a payload lives five minutes (PSD2 RTS 4(3)(d)).
@@ -140,34 +136,26 @@ pub struct Whole {
     pub id: RecordId,
     /// Where it is stored.
     pub key: RecordKey,
-    /// When it dies.
-    pub expires_at: Timestamp,
     /// As it stands.
     pub standing: Standing,
 }
 
 impl Whole {
-    /// Finds it. Holds nothing: [`Whole::collect`] asks again.
+    /// Finds it. Holds nothing: [`collect`] asks again.
     ///
     /// # Errors
     /// `400 verification_record.not_found`.
-    pub async fn find(session: &mut Session, caller: &Signed, id: &str, now: Timestamp) -> Result<Self> {
+    pub async fn find(session: &mut Session, caller: &Caller, id: &str, now: Timestamp) -> Result<Self> {
         let id = RecordId::parse(id).ok_or(Code::RecordNotFound)?;
         let key = record_key(&id);
         let standing = openings::find(session, &key).await?;
         let standing = standing.filter(|standing| collects(standing, caller, now)).ok_or(Code::RecordNotFound)?;
-        Ok(Self { id, key, expires_at: standing.expires_at, standing })
+        Ok(Self { id, key, standing })
     }
 }
 
-fn collects(standing: &Standing, caller: &Signed, now: Timestamp) -> bool {
-    standing.method == OPENED
-        && standing.user_id == caller.user.id
-        && standing.dpop_jkt.as_ref().is_none_or(|jkt| caller.jkt.as_ref() == Some(jkt))
-        && standing.expires_at > now
-        && standing.created_at <= now.plus(LEEWAY)
-        && standing.spent_at.is_none()
-        && standing.revoked_at.is_none()
+fn collects(standing: &Standing, caller: &Caller, now: Timestamp) -> bool {
+    standing.method == OPENED && standing.is_of(caller.holder()) && standing.is_alive(now)
 }
 
 /// A method of the caller's was just proved to the opened record at `key`, in this transaction: asks once more whether the record
@@ -175,23 +163,18 @@ fn collects(standing: &Standing, caller: &Signed, now: Timestamp) -> bool {
 ///
 /// # Errors
 /// `400 verification_record.not_found` when it died meanwhile: then nothing is to be committed.
-pub async fn collect(app: &App, session: &mut Session, caller: &Signed, key: &RecordKey) -> Result<()> {
+pub async fn collect(app: &App, session: &mut Session, caller: &Caller, key: &RecordKey) -> Result<()> {
     let now = app.now();
     let standing = openings::hold(session, key, &caller.user.id).await?;
     let standing = standing.filter(|standing| collects(standing, caller, now)).ok_or(Code::RecordNotFound)?;
     let operation = standing.operation.as_deref().unwrap_or_default();
     let Some(policy) = app.policies.find(operation) else { return Ok(()) };
-    let proofs = records::proofs(session, key, OPENED, None, now).await?;
+    let proofs = standing.proofs(session, key, now).await?;
     let Ok(met) = policy.judge(&proofs, now) else { return Ok(()) };
     if openings::set_satisfied(session, key, now).await? {
         let methods = names(&met.methods);
         let data = json!({ "operation": operation, "record": standing.handle, "methods": methods, "acr": Acr::of(&met.methods).urn() });
-        let actor = Actor {
-            user: Some(&caller.user.id),
-            application: caller.application.as_ref(),
-            client: Some(&caller.client),
-        };
-        audit::write(app, session, "operation.satisfied", actor, data).await?;
+        audit::write(app, session, "operation.satisfied", caller, data).await?;
         metrics::counter!("countersign_operations_satisfied_total", "operation" => operation.to_owned()).increment(1);
     }
     Ok(())

@@ -102,7 +102,13 @@ impl Fresh {
     #[must_use]
     pub fn part(app: &App, whole: &Whole, method: Method) -> Self {
         let (id, part_of) = (whole.id.clone(), Some(whole.key));
-        Self { key: part_key(&whole.key, method), id, created_at: app.now(), expires_at: whole.expires_at, part_of }
+        Self {
+            key: part_key(&whole.key, method),
+            id,
+            created_at: app.now(),
+            expires_at: whole.standing.expires_at,
+            part_of,
+        }
     }
 
     /// Stores it; a part takes the place of an earlier one of its method.

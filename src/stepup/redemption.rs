@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{gate::names, records};
+use super::gate::names;
 use crate::{
     app::App,
     audit::{self, Actor},
-    clock::LEEWAY,
     crypto::digest::base64url,
     domain::{
         id::{ApplicationId, RecordKey, UserId},
+        method::Method,
         policy::{Acr, Met, Policy, Proof},
         refusal::{Code, Refusal},
         time::Timestamp,
     },
-    error::{Error, Result},
+    error::Result,
     storage::{
         Session,
         openings::{self, NewReservation, Standing},
-        users,
+        records, users,
     },
     web::client::Client,
 };
@@ -94,15 +94,10 @@ impl Redeemer<'_> {
         policy: &'p Policy,
         action: Action<'_>,
     ) -> Result<Result<Admitted<'p>, Refused>> {
-        let unknown = || Error::from(Code::UnknownRecord);
         let standing = self.hold(session, action.subject).await?;
-        let is_for = |standing: &Standing| match &standing.operation {
-            Some(operation) => operation == action.operation,
-            None => !policy.binds_payload,
-        };
-        let standing = standing.filter(is_for).ok_or_else(unknown)?;
+        let standing = standing.filter(|standing| standing.is_for(policy)).ok_or(Code::UnknownRecord)?;
         let now = app.now();
-        let proofs = records::proofs(session, &self.key, &standing.method, standing.verified_at, now).await?;
+        let proofs = standing.proofs(session, &self.key, now).await?;
         match judge(policy, &standing, &proofs, action.payload_digest, now) {
             Ok(met) => Ok(Ok(Admitted { policy, met, standing })),
             Err(refusal) => self.refuse(app, session, &standing, action, refusal).await.map(Err),
@@ -130,10 +125,8 @@ impl Redeemer<'_> {
         let (kind, data) = if is_mismatch {
             openings::revoke(session, &self.key, app.now()).await?;
             metrics::counter!("countersign_payload_mismatches_total", "operation" => operation.to_owned()).increment(1);
-            let [bound, shown] =
-                [standing.payload_digest.as_deref(), action.payload_digest.as_ref().map(<[u8; 32]>::as_slice)];
-            let digests = [bound, shown].map(|digest| digest.map(base64url));
-            let [bound, shown] = digests;
+            let bound = standing.payload_digest.as_deref().map(base64url);
+            let shown = action.payload_digest.as_ref().map(|digest| base64url(digest));
             (
                 "operation.payload_mismatch",
                 json!({ "operation": operation, "record": standing.handle, "payloadDigest": bound, "shownDigest": shown }),
@@ -161,7 +154,7 @@ impl Redeemer<'_> {
         let Admitted { policy, met, standing } = admitted;
         let now = app.now();
         if policy.is_single_use {
-            if !crate::storage::records::spend(session, &self.key, now).await? {
+            if !records::spend(session, &self.key, now).await? {
                 return Err(Code::AlreadyRedeemed.into());
             }
         } else {
@@ -215,44 +208,42 @@ pub struct Reservation<'a> {
 }
 
 impl Redeemer<'_> {
-    /// The record this reservation of the service's is on, held.
+    /// The record this reservation of the service's is on, held, and the policy it was reserved under.
     ///
     /// # Errors
     /// `404 verification_record.not_found` unless it was reserved for an operation of the service's; `409 verification_record.reservation_lost` when
     /// the lease has ended or another took its place; `.already_redeemed`, `.revoked`.
-    pub async fn reserved(&self, app: &App, session: &mut Session, lease: Reservation<'_>) -> Result<Standing> {
+    pub async fn reserved<'p>(
+        &self,
+        app: &'p App,
+        session: &mut Session,
+        lease: Reservation<'_>,
+    ) -> Result<(Standing, &'p Policy)> {
         let found = openings::find(session, &self.key).await?.ok_or(Code::UnknownRecord)?;
         let standing = self.hold(session, &found.user_id).await?.ok_or(Code::UnknownRecord)?;
-        self.reserved_policy(app, &standing)?;
+        let operation = standing.reserved_for.as_deref().unwrap_or_default();
+        let policy = app.policies.find(operation).filter(|policy| policy.is_redeemed_by(self.service));
+        let policy = policy.ok_or(Code::UnknownRecord)?;
         let is_same = standing.reserved_by.as_ref() == Some(self.service)
             && standing.reservation_id.as_deref() == Some(lease.id)
             && standing.fence == lease.fence;
-        let lasts = standing.reserved_until.is_some_and(|until| until > app.now());
         match () {
             () if standing.revoked_at.is_some() => Err(Code::RecordRevoked.into()),
             () if standing.spent_at.is_some() => Err(Code::AlreadyRedeemed.into()),
-            () if !is_same || !lasts => Err(Code::ReservationLost.into()),
-            () => Ok(standing),
+            () if !is_same || standing.lease_left(app.now()).is_zero() => Err(Code::ReservationLost.into()),
+            () => Ok((standing, policy)),
         }
-    }
-
-    /// The policy of what a record was reserved for, if that is the service's to redeem.
-    fn reserved_policy<'p>(&self, app: &'p App, standing: &Standing) -> Result<&'p Policy> {
-        let operation = standing.reserved_for.as_deref().unwrap_or_default();
-        let policy = app.policies.find(operation).filter(|policy| policy.is_redeemed_by(self.service));
-        Ok(policy.ok_or(Code::UnknownRecord)?)
     }
 
     /// What a reserved record was reserved with. Its age was judged then: the lease may outlast it. A method that has died since, or a
     /// policy that has become stricter, counts.
     pub async fn admit_reserved<'p>(
         &self,
-        app: &'p App,
+        app: &App,
         session: &mut Session,
-        standing: Standing,
+        (standing, policy): (Standing, &'p Policy),
     ) -> Result<Admitted<'p>> {
-        let policy = self.reserved_policy(app, &standing)?;
-        let proofs = records::proofs(session, &self.key, &standing.method, standing.verified_at, app.now()).await?;
+        let proofs = standing.proofs(session, &self.key, app.now()).await?;
         let newest = proofs.iter().map(|proof| proof.at).max().unwrap_or_else(|| app.now());
         let met = policy.judge(&proofs, newest).map_err(|missing| not_satisfied(policy, &missing))?;
         Ok(Admitted { policy, met, standing })
@@ -270,8 +261,7 @@ fn judge(
     if standing.revoked_at.is_some() {
         return Err(Code::RecordRevoked.refuse());
     }
-    // Made when the clock was ahead: it would live until the time comes.
-    if standing.expires_at <= now || standing.created_at > now.plus(LEEWAY) {
+    if standing.is_expired(now) {
         return Err(Code::RecordExpired.refuse());
     }
     let met = policy.judge(proofs, now).map_err(|missing| not_satisfied(policy, &missing))?;
@@ -282,13 +272,13 @@ fn judge(
     if standing.spent_at.is_some() {
         return Err(Code::AlreadyRedeemed.refuse());
     }
-    match standing.reserved_until.map(|until| until.since(now)) {
-        Some(wait) if wait > Duration::ZERO => Err(Code::RecordReserved.refuse().retry_after(wait)),
-        _ => Ok(met),
+    match standing.lease_left(now) {
+        Duration::ZERO => Ok(met),
+        wait => Err(Code::RecordReserved.refuse().retry_after(wait)),
     }
 }
 
-fn not_satisfied(policy: &Policy, missing: &[Vec<crate::domain::method::Method>]) -> Refusal {
+fn not_satisfied(policy: &Policy, missing: &[Vec<Method>]) -> Refusal {
     Code::NotSatisfied.with(json!({
         "operation": policy.operation,
         "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),

@@ -116,6 +116,10 @@ pub struct Living {
     pub verified_at: Option<Timestamp>,
     /// The operation it was opened for.
     pub operation: Option<String>,
+    /// Its name in the audit log.
+    pub handle: Option<String>,
+    /// When it dies.
+    pub expires_at: Timestamp,
 }
 
 /// The method of a record that was opened first: none of its own.
@@ -139,7 +143,10 @@ pub async fn find_living(
     purpose: &'static str,
     now: Timestamp,
 ) -> sqlx::Result<Option<Living>> {
-    let sql = concat!("select method, verified_at, operation from verification_records where ", living!());
+    let sql = concat!(
+        "select method, verified_at, operation, handle, expires_at from verification_records where ",
+        living!()
+    );
     session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }
 
@@ -154,7 +161,7 @@ pub async fn hold_living(
     let sql = concat!(
         "update verification_records set guesses = guesses where ",
         living!(),
-        " returning method, verified_at, operation"
+        " returning method, verified_at, operation, handle, expires_at"
     );
     session.fetch_optional(sql, (key, holder.user, purpose, now, now.plus(LEEWAY), holder.jkt)).await
 }

@@ -4,8 +4,6 @@
 //! The record alone is not enough, nor is the token: whoever steps up holds both. The new token lives as long as the record, and nothing
 //! renews it.
 
-use std::time::Duration;
-
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -14,14 +12,16 @@ use crate::{
     audit::{self, Actor},
     crypto::{digest::record_key, tokens::Claims},
     domain::{
-        id::RecordId,
+        id::{RecordId, RecordKey},
+        method::Purpose,
         policy::{Acr, Met, Policy},
+        requirement::Requirement,
         time::Timestamp,
     },
     error::{Error, Result},
     signin::issue::{self, SteppedUp},
     stepup::{gate::names, records},
-    storage::{Session, openings, records as rows, users},
+    storage::{Session, records as rows, users},
     web::{caller, oauth::OauthError},
 };
 
@@ -90,18 +90,18 @@ async fn hold(
     granting: &Granting<'_>,
     session: &mut Session,
     claims: &Claims,
-    key: &crate::domain::id::RecordKey,
+    key: &RecordKey,
 ) -> Result<(Met, Timestamp), OauthError> {
     let (app, now, user) = (granting.app, granting.app.now(), claims.user());
     let user = users::lock(session, &user).await?.filter(|user| !user.is_suspended).ok_or_else(wrong_token)?;
     let holder = rows::Holder { user: &user.id, jkt: granting.jkt };
-    let purpose = crate::domain::method::Purpose::UserPermissionValidation.name();
+    let purpose = Purpose::UserPermissionValidation.name();
     let living = rows::hold_living(session, key, holder, purpose, now).await?.ok_or_else(wrong_record)?;
-    let standing = openings::find(session, key).await?.ok_or_else(wrong_record)?;
     let proofs = records::proofs(session, key, &living.method, living.verified_at, now).await?;
     let policy = match &living.operation {
         Some(operation) => app.policies.find(operation).cloned().ok_or_else(wrong_record)?,
-        None => any_method(),
+        // Opened for nothing: it proves its method, whichever that is.
+        None => Policy::built_in("", &Requirement::ACCOUNT),
     };
     let met = policy.judge(&proofs, now).map_err(|_| wrong_record())?;
     if policy.is_single_use && !rows::spend(session, key, now).await? {
@@ -110,17 +110,8 @@ async fn hold(
     let actor =
         Actor { user: Some(&user.id), application: Some(&granting.application.id), client: Some(granting.client) };
     let data = json!({
-        "operation": living.operation, "record": standing.handle, "methods": names(&met.methods), "acr": Acr::of(&met.methods).urn(),
+        "operation": living.operation, "record": living.handle, "methods": names(&met.methods), "acr": Acr::of(&met.methods).urn(),
     });
     audit::write(app, session, "token.stepped_up", actor, data).await?;
-    Ok((met, standing.expires_at))
-}
-
-/// A record that was opened for nothing proves its method, and is good until it expires.
-fn any_method() -> Policy {
-    let requirement = crate::domain::requirement::Requirement {
-        max_age: Duration::from_secs(600),
-        ..crate::domain::requirement::Requirement::ACCOUNT
-    };
-    Policy::built_in("", &requirement)
+    Ok((met, living.expires_at))
 }
