@@ -86,6 +86,14 @@ pub fn request(method: &str, path: &str, token: Option<&str>, body: Option<&serd
     (head + &rest).into_bytes()
 }
 
+/// Sends requests over a connection of their own, each when the answer to the one before is in; all succeed.
+pub async fn send_all(address: SocketAddr, requests: impl Iterator<Item = Vec<u8>>) {
+    let mut connection = Connection::open(address).await;
+    for request in requests {
+        connection.expect(&request, 200).await;
+    }
+}
+
 /// Closed loop: on every connection the next request goes out when the answer is in. Answers a second, once the load is steady.
 pub fn rate(clients: &Runtime, address: SocketAddr, requests: &[Vec<u8>], status: u16, length: Duration) -> f64 {
     let load = Load::start(clients, address, requests, status);

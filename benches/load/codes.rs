@@ -17,8 +17,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::{
-    client::{self, Connection},
-    report,
+    client, report,
     subject::{Subject, User},
 };
 
@@ -40,23 +39,14 @@ pub fn measure(clients: &Runtime, subject: &Subject) {
     let url = app.config.database.url.clone();
     let limits = PoolLimits::of(&app.config.database, app.config.database.connections);
     let direct = clients.block_on(Db::connect(&url, limits)).unwrap();
-    let mut pairs = Vec::new();
-    for round in 0..4 {
+    let pairs = report::rounds(|| {
         let waiting = clients.block_on(arrange(app, &subject.users));
         let limit = timed(clients, waiting, |own| commit(direct.clone(), Arc::clone(app), own));
         let waiting = clients.block_on(arrange(app, &subject.users));
         let address = subject.address();
-        let reached = timed(clients, waiting, |own| async move {
-            let mut connection = Connection::open(address).await;
-            for one in own {
-                connection.expect(&one.request, 200).await;
-            }
-        });
-        // The first round opens connections and prepares statements.
-        if round > 0 {
-            pairs.push((limit, reached));
-        }
-    }
+        let reached = timed(clients, waiting, |own| client::send_all(address, own.into_iter().map(|one| one.request)));
+        (limit, reached)
+    });
     clients.block_on(direct.close());
     report::ratio(&format!("codes verified a second, {}", subject.database), &pairs, 0.50);
 }

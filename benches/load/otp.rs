@@ -20,7 +20,7 @@ use serde_json::{Map, json};
 use tokio::runtime::Runtime;
 
 use crate::{
-    client::{self, Connection as Socket},
+    client,
     codes::timed,
     report,
     subject::{Subject, User},
@@ -40,23 +40,14 @@ pub struct Sent {
 
 pub fn measure(clients: &Runtime, subject: &Subject) {
     let app = &subject.running.app;
-    let mut pairs = Vec::new();
-    for round in 0..4 {
+    let pairs = report::rounds(|| {
         let sent = clients.block_on(arrange(app, &subject.users));
         let limit = timed(clients, sent, |own| sign_in(Arc::clone(app), own));
         let sent = clients.block_on(arrange(app, &subject.users));
         let address = subject.address();
-        let reached = timed(clients, sent, |own| async move {
-            let mut socket = Socket::open(address).await;
-            for one in own {
-                socket.expect(&one.request, 200).await;
-            }
-        });
-        // The first round opens connections and prepares statements.
-        if round > 0 {
-            pairs.push((limit, reached));
-        }
-    }
+        let reached = timed(clients, sent, |own| client::send_all(address, own.into_iter().map(|one| one.request)));
+        (limit, reached)
+    });
     report::ratio(&format!("sign-ins by code a second, {}", subject.database), &pairs, 0.40);
 }
 

@@ -27,7 +27,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::{
-    client::{self, Connection},
+    client,
     codes::timed,
     report,
     subject::{BANK, OPERATION, Subject, User},
@@ -61,24 +61,14 @@ pub fn measure(clients: &Runtime, subject: &Subject) {
 
 fn pairs(clients: &Runtime, subject: &Subject, bank: &str) -> Vec<(f64, f64)> {
     let app = &subject.running.app;
-    let mut pairs = Vec::new();
-    for round in 0..4 {
+    report::rounds(|| {
         let waiting = clients.block_on(arrange(app, &subject.users, bank));
         let limit = timed(clients, waiting, |own| redeem(Arc::clone(app), own));
         let waiting = clients.block_on(arrange(app, &subject.users, bank));
         let address = subject.address();
-        let reached = timed(clients, waiting, |own| async move {
-            let mut connection = Connection::open(address).await;
-            for one in own {
-                connection.expect(&one.request, 200).await;
-            }
-        });
-        // The first round opens connections and prepares statements.
-        if round > 0 {
-            pairs.push((limit, reached));
-        }
-    }
-    pairs
+        let reached = timed(clients, waiting, |own| client::send_all(address, own.into_iter().map(|one| one.request)));
+        (limit, reached)
+    })
 }
 
 /// The relying service; gives its token.

@@ -14,6 +14,11 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Three pairs of limit and reached, after one that only opens connections and prepares statements.
+pub fn rounds(mut pair: impl FnMut() -> (f64, f64)) -> Vec<(f64, f64)> {
+    (0..4).map(|_| pair()).skip(1).collect()
+}
+
 /// Pairs of limit and reached, measured in turn. The ratio is that of the medians.
 pub fn ratio(figure: &str, pairs: &[(f64, f64)], goal: f64) {
     let limit = median(pairs.iter().map(|pair| pair.0).collect());

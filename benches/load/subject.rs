@@ -155,7 +155,8 @@ pub fn application(app: &App) -> Application {
     }
 }
 
-async fn add_application(app: &App) -> ApplicationId {
+/// An application, stored.
+pub async fn add_application(app: &App) -> ApplicationId {
     let application = application(app);
     let mut session = app.db.write().await.unwrap();
     applications::add(&mut session, &application).await.unwrap();

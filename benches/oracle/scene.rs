@@ -51,6 +51,8 @@ impl Scene {
         config.limits.sends_per_user = i64::MAX;
         config.limits.sends_per_recipient = i64::MAX;
         config.sign_in.starts_per_hour = 0;
+        config.sms.daily_budget = 0;
+        config.sms.daily_budget_per_calling_code = 0;
         // More than there are samples between two clearings.
         config.sign_in.email.tries = 10;
         config.sign_in.sms = ConnectionConfig { tries: 10, sign_up: false, ..ConnectionConfig::default() };

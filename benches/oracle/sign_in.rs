@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use countersign::{
-    domain::{application::ApplicationType, id::ApplicationId},
-    storage::applications::{self, Application},
-};
 use serde_json::json;
 
 use crate::{
     pairs::{JSON, Pair, request},
     scene::{Leaves, Scene},
+    subject,
 };
 
 const OTP: &str = "http://auth0.com/oauth/grant-type/passwordless/otp";
@@ -19,7 +16,7 @@ const DELIVERED: Duration = Duration::from_millis(5);
 
 /// Signing up is open by mail, and closed by text message.
 pub async fn all(scene: &Scene) -> Vec<Pair> {
-    let client = application(scene).await;
+    let client = subject::add_application(&scene.subject.running.app).await;
     let known = &scene.user(2).email;
     let unknown = "userx@example.com";
     let start = |connection: &str, address: &str| {
@@ -65,25 +62,4 @@ pub async fn all(scene: &Scene) -> Vec<Pair> {
             [guess("sms", phone), guess("sms", other)],
         ),
     ]
-}
-
-async fn application(scene: &Scene) -> ApplicationId {
-    let app = &scene.subject.running.app;
-    let application = Application {
-        id: ApplicationId::random(&*app.random),
-        name: "page".to_owned(),
-        description: None,
-        kind: ApplicationType::Spa.name().to_owned(),
-        is_third_party: false,
-        is_management: false,
-        allow_token_exchange: false,
-        oidc_client_metadata: Default::default(),
-        custom_data: Default::default(),
-        client_settings: Default::default(),
-        created_at: app.now(),
-    };
-    let mut session = app.db.write().await.unwrap();
-    applications::add(&mut session, &application).await.unwrap();
-    session.commit().await.unwrap();
-    application.id
 }
