@@ -68,6 +68,17 @@ text_id!(
     /// A user: 12 characters (contract 0.8).
     UserId, 12
 );
+impl UserId {
+    /// The longest that is looked for.
+    const LONGEST: usize = 64;
+
+    /// Takes text from outside; `None` when it cannot be an id. U+0000 is in none, and PostgreSQL would not even look for it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() <= Self::LONGEST && !text.contains('\0')).then(|| Self(text.to_owned()))
+    }
+}
+
 text_id!(
     /// A client application: 21 characters.
     ApplicationId, 21

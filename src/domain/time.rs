@@ -17,6 +17,13 @@ use time::{
 #[sqlx(transparent, no_pg_array)]
 pub struct Timestamp(pub i64);
 
+/// A time that doubles with each one before, as locks do, up to `longest`.
+#[must_use]
+pub fn doubled(first: Duration, before: i64, longest: Duration) -> Duration {
+    let doublings = u32::try_from(before.clamp(0, 16)).unwrap_or(16);
+    first.saturating_mul(2_u32.pow(doublings)).min(longest)
+}
+
 impl Timestamp {
     /// The moment `length` later; saturates at the end of time.
     #[must_use]

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use actix_web::{
-    Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    Error as ActixError, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     middleware::Next,
-    web::Data,
 };
 
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
     error::{Error, Result},
     signin::issue::MANAGEMENT_SCOPE,
     storage::applications,
-    web::{caller::shown_claims, client::Client, dpop},
+    web::{caller::shown_claims, client::Client, guard::guard},
 };
 
 /// An application that may manage. A handler that takes it cannot be reached without one.
@@ -62,23 +61,11 @@ pub async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let dressing = request.app_data::<Data<App>>().filter(|_| dpop::is_used(request.headers())).cloned();
-    let mut response = match identify(&request).await {
-        Ok(manager) => {
-            request.extensions_mut().insert(manager);
-            next.call(request).await?.map_into_boxed_body()
-        }
-        Err(error) => request.into_response(error.error_response()),
-    };
-    if let Some(app) = dressing {
-        dpop::dress(&app, response.headers_mut());
-    }
-    Ok(response)
+    guard(request, next, identify, |manager, extensions| _ = extensions.insert(manager)).await
 }
 
-async fn identify(request: &ServiceRequest) -> Result<Manager> {
-    let app = request.app_data::<Data<App>>().ok_or_else(|| anyhow::anyhow!("the app is missing"))?;
-    let claims = shown_claims(app, request.request(), &app.urls.management_audiences).await?;
+async fn identify(app: &App, request: &HttpRequest) -> Result<Manager> {
+    let claims = shown_claims(app, request, &app.urls.management_audiences).await?;
     if !claims.has_scope(MANAGEMENT_SCOPE) {
         return Err(Code::Forbidden.into());
     }
@@ -87,5 +74,5 @@ async fn identify(request: &ServiceRequest) -> Result<Manager> {
     if !application.is_management || application.is_third_party {
         return Err(Code::Forbidden.into());
     }
-    Ok(Manager { application: Arc::new(id), client: Client::of(request.request()) })
+    Ok(Manager { application: Arc::new(id), client: Client::of(request) })
 }

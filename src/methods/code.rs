@@ -103,10 +103,7 @@ pub async fn send(
 ) -> Result<HttpResponse> {
     caller.require_first_party()?;
     let target = body.identifier.target()?;
-    let whole = match &body.verification_record_id {
-        Some(id) => Some(Whole::find(&mut app.db.read().await?, &caller, id.expose_secret(), app.now()).await?),
-        None => None,
-    };
+    let whole = Whole::named(&app, &caller, body.verification_record_id.as_ref()).await?;
     let purpose = if whole.is_some() {
         let is_own = is_own(&caller, &target);
         is_own.then_some(Purpose::UserPermissionValidation).ok_or(Code::AddressNotOwn)?

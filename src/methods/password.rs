@@ -1,7 +1,7 @@
 //! The account's password (contract 1.1, D1).
 
 use actix_web::{HttpResponse, post, web::Data};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::json;
 
@@ -50,8 +50,8 @@ refusals!(Refused: [USER, BODY], InvalidCredentials, TooManyAttempts, UserSuspen
 
 /// Verifies the user by password
 ///
-/// Creates a verification record that is verified from the start, or adds the method to one that was opened. Show its id in the `Verification-Id` header of the operation that
-/// needs it. Ten wrong passwords in an hour lock this method for a while; other methods stay open.
+/// Creates a verification record that is verified from the start, or adds the method to one that was opened. Show its id in the
+/// `Verification-Id` header of the operation that needs it. Ten wrong passwords in an hour lock this method for a while; other methods stay open.
 #[utoipa::path(
     operation_id = "CreateVerificationByPassword", tag = "Verifications", security(("bearer" = [])),
     request_body = PasswordBody,
@@ -77,13 +77,8 @@ pub async fn create(app: Data<App>, caller: Caller, Json(body): Json<PasswordBod
 
 async fn check(app: &App, caller: &Caller, body: PasswordBody) -> Result<HttpResponse> {
     caller.require_first_party()?;
-    let record = match &body.verification_record_id {
-        Some(id) => {
-            let whole = Whole::find(&mut app.db.read().await?, caller, id.expose_secret(), app.now()).await?;
-            Fresh::part(app, &whole, Method::Password)
-        }
-        None => Fresh::new(app),
-    };
+    let whole = Whole::named(app, caller, body.verification_record_id.as_ref()).await?;
+    let record = Fresh::new_or_part(app, whole.as_ref(), Method::Password);
     let guess = Guess::take(app, caller, Method::Password).await?;
     let user = &caller.user;
     let verdict = app.hasher.verify(body.password, user.stored_password()).await?;

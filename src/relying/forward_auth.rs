@@ -202,7 +202,7 @@ fn challenge(policy: &Policy, caller: &Caller, payload: &Value, reason: Option<C
         }
     };
     if let Err(missing) = policy.require_enrolled(&caller.user.methods()) {
-        say("missing", missing.iter().map(|set| gate::names(set)).collect::<Vec<_>>().into());
+        say("missing", json!(gate::sets(&missing)));
         return Code::EnrolmentRequired.with(data).into();
     }
     if policy.binds_payload {

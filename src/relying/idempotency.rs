@@ -121,6 +121,12 @@ impl Key {
     }
 }
 
+/// The answer that was given before to the same key, if there is one.
+pub async fn given(app: &App, session: &mut Session, key: Option<&Key>) -> Result<Option<HttpResponse>> {
+    let Some(key) = key else { return Ok(None) };
+    Ok(key.find(app, session).await?.map(Answer::response))
+}
+
 /// Commits the transaction with its answer. When a twin of the request was quicker, its answer counts, and ours is undone.
 pub async fn commit(app: &App, mut session: Session, key: Option<&Key>, answer: Answer) -> Result<HttpResponse> {
     if let Some(key) = key

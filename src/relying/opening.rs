@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     refusals,
     stepup::{
-        gate::names,
+        gate::{names, sets},
         opened::{self, Opening},
     },
     storage::{
@@ -31,7 +31,6 @@ use crate::{
         openings::{self, Standing},
         users,
     },
-    texts,
     web::{client::Languages, fields, json::Json, query::PathId},
 };
 
@@ -101,7 +100,7 @@ pub struct RequirementBody {
 impl From<&Policy> for RequirementBody {
     fn from(policy: &Policy) -> Self {
         Self {
-            methods: policy.methods.iter().map(|set| names(set)).collect(),
+            methods: sets(&policy.methods),
             max_age: policy.max_age.as_secs(),
             acr_values: policy.acr().urn(),
             is_single_use: policy.is_single_use,
@@ -158,9 +157,8 @@ pub async fn open(
         actor: actor(&party, &user.id),
         is_by_service: matches!(party, Party::Service(_)),
     };
-    let (id, standing) = opening.open(&app).await?;
-    let mut session = app.db.read().await?;
-    let body = shown(&app, &mut session, &id, &standing, policy, locale(&app, &party, &languages).await?).await?;
+    let id = opening.open(&app).await?;
+    let body = describe(&app, &party, &languages, id.expose()).await?;
     let place = format!("{}/api/verifications/{}", app.urls.root, id.expose());
     Ok(HttpResponse::Created().insert_header((header::LOCATION, place)).json(body))
 }
@@ -178,8 +176,7 @@ async fn subject(app: &App, party: &Party, named: Option<String>) -> Result<User
             }
         }
         Party::Service(_) => {
-            let named =
-                UserId(named.filter(|named| named.len() <= 64 && !named.contains('\0')).ok_or(Code::EntityNotFound)?);
+            let named = named.and_then(|named| UserId::parse(&named)).ok_or(Code::EntityNotFound)?;
             let user = users::find(&mut app.db.read().await?, &named).await?;
             Ok(user.filter(|user| !user.is_suspended).ok_or(Code::EntityNotFound)?)
         }
@@ -200,27 +197,16 @@ async fn locale(app: &App, party: &Party, languages: &Languages) -> Result<Local
         Party::User(caller) => Arc::clone(&caller.settings),
         Party::Service(_) => app.reload_settings().await?,
     };
-    let info = &settings.sign_in_experience.language_info;
-    Ok(texts::negotiate(
-        languages.ui_locales.as_deref(),
-        info.auto_detect,
-        languages.query.as_deref(),
-        languages.accepted.as_deref(),
-        &info.fallback_language,
-    ))
+    Ok(languages.negotiate(&settings.sign_in_experience.language_info))
 }
 
 /// The record as its owner and its redeemers see it.
-async fn shown(
-    app: &App,
-    session: &mut Session,
-    id: &RecordId,
-    standing: &Standing,
-    policy: &Policy,
-    locale: Locale,
-) -> Result<OpenedRecord> {
+async fn describe(app: &App, party: &Party, languages: &Languages, id: &str) -> Result<OpenedRecord> {
+    let locale = locale(app, party, languages).await?;
+    let mut session = app.db.read().await?;
+    let Seen { key, standing, policy } = seen(app, &mut session, party, id).await?;
     let now = app.now();
-    let proofs = standing.proofs(session, &record_key(id), now).await?;
+    let proofs = standing.proofs(&mut session, &key, now).await?;
     let fresh = proofs.iter().filter(|proof| now.since(proof.at) <= policy.max_age).map(|proof| proof.method);
     let satisfied: Vec<Method> = fresh.collect();
     let status = match () {
@@ -232,10 +218,10 @@ async fn shown(
         () => Status::Pending,
     };
     Ok(OpenedRecord {
-        verification_record_id: id.expose().to_owned(),
+        verification_record_id: id.to_owned(),
         operation: policy.operation.clone(),
         payload_digest: standing.payload_digest.as_deref().map(base64url),
-        display: opened::display(app, standing, locale)?,
+        display: opened::display(app, &standing, locale)?,
         requirement: policy.into(),
         satisfied: names(&satisfied),
         status,
@@ -243,20 +229,21 @@ async fn shown(
     })
 }
 
+/// A record that the party may see.
+struct Seen<'a> {
+    key: RecordKey,
+    standing: Standing,
+    policy: &'a Policy,
+}
+
 /// The record a path names, as far as the party may see it: its owner, and who redeems its operation.
-async fn seen<'a>(
-    app: &'a App,
-    session: &mut Session,
-    party: &Party,
-    id: &str,
-) -> Result<(RecordId, RecordKey, Standing, &'a Policy)> {
+async fn seen<'a>(app: &'a App, session: &mut Session, party: &Party, id: &str) -> Result<Seen<'a>> {
     let unknown = || Code::UnknownRecord.refuse();
-    let id = RecordId::parse(id).ok_or_else(unknown)?;
-    let key = record_key(&id);
+    let key = record_key(&RecordId::parse(id).ok_or_else(unknown)?);
     let standing = openings::find(session, &key).await?.ok_or_else(unknown)?;
     let policy =
         standing.operation.as_deref().and_then(|operation| party.policy(app, operation).ok()).ok_or_else(unknown)?;
-    if party.may_see(&standing) { Ok((id, key, standing, policy)) } else { Err(unknown().into()) }
+    if party.may_see(&standing) { Ok(Seen { key, standing, policy }) } else { Err(unknown().into()) }
 }
 
 refusals!(ShowRefused: [USER], ClientUnknown, UnknownRecord, EntityNotFound);
@@ -269,10 +256,7 @@ refusals!(ShowRefused: [USER], ClientUnknown, UnknownRecord, EntityNotFound);
 )]
 #[get("/{id}")]
 pub async fn show(app: Data<App>, party: Party, languages: Languages, id: PathId) -> Result<HttpResponse> {
-    let locale = locale(&app, &party, &languages).await?;
-    let mut session = app.db.read().await?;
-    let (id, _, standing, policy) = seen(&app, &mut session, &party, &id.0).await?;
-    let body = shown(&app, &mut session, &id, &standing, policy, locale).await?;
+    let body = describe(&app, &party, &languages, &id.0).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
 }
 
@@ -287,7 +271,7 @@ pub async fn show(app: Data<App>, party: Party, languages: Languages, id: PathId
 #[delete("/{id}")]
 pub async fn withdraw(app: Data<App>, party: Party, id: PathId) -> Result<HttpResponse> {
     let mut session = app.db.write().await?;
-    let (_, key, standing, policy) = seen(&app, &mut session, &party, &id.0).await?;
+    let Seen { key, standing, policy } = seen(&app, &mut session, &party, &id.0).await?;
     if let Party::Service(service) = &party
         && standing.opened_by.as_ref() != Some(&*service.application)
     {

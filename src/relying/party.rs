@@ -3,12 +3,11 @@
 use std::{future::Ready, sync::Arc};
 
 use actix_web::{
-    Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    Error as ActixError, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header,
     middleware::Next,
-    web::Data,
 };
 
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     web::{
         caller::{self, Caller, NoUser, shown_claims},
         client::Client,
-        dpop,
+        guard::guard,
     },
 };
 
@@ -96,26 +95,14 @@ pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let app = request.app_data::<Data<App>>().cloned();
-    let app = app.ok_or_else(|| Error::Failed(anyhow::anyhow!("the app is missing")))?;
-    let is_dpop = dpop::is_used(request.headers());
-    let mut response = match identify(&app, request.request()).await {
-        Ok(party) => {
-            match party {
-                Party::User(caller) => _ = request.extensions_mut().insert(caller),
-                Party::Service(service) => {
-                    request.extensions_mut().insert(service);
-                    request.extensions_mut().insert(NoUser);
-                }
-            }
-            next.call(request).await?.map_into_boxed_body()
+    guard(request, next, identify, |party, extensions| match party {
+        Party::User(caller) => _ = extensions.insert(caller),
+        Party::Service(service) => {
+            extensions.insert(service);
+            extensions.insert(NoUser);
         }
-        Err(error) => request.into_response(error.error_response()),
-    };
-    if is_dpop {
-        dpop::dress(&app, response.headers_mut());
-    }
-    Ok(response)
+    })
+    .await
 }
 
 async fn identify(app: &App, request: &HttpRequest) -> Result<Party> {

@@ -45,12 +45,6 @@ pub struct RedeemBody {
     subject: String,
 }
 
-/// The user a body names.
-pub(super) fn subject(text: &str) -> Result<UserId> {
-    let is_fit = text.len() <= 64 && !text.contains('\0');
-    Ok(is_fit.then(|| UserId(text.to_owned())).ok_or(Code::UnknownRecord)?)
-}
-
 /// A redemption.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -111,16 +105,14 @@ pub async fn redeem(
     Json(body): Json<RedeemBody>,
 ) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
-    let subject = subject(&body.subject)?;
+    let subject = UserId::parse(&body.subject).ok_or(Code::UnknownRecord)?;
     let payload_digest = body.payload.as_ref().map(payload_digest);
     let asked = json!(["redeem", body.operation, subject, payload_digest.as_ref().map(|digest| base64url(digest))]);
     let key = Key::of(&request, &service.application, &redeemer.key, &asked)?;
 
     let mut session = app.db.write().await?;
-    if let Some(key) = &key
-        && let Some(answer) = key.find(&app, &mut session).await?
-    {
-        return Ok(answer.response());
+    if let Some(answer) = idempotency::given(&app, &mut session, key.as_ref()).await? {
+        return Ok(answer);
     }
     let action = Action { subject: &subject, operation: &body.operation, payload_digest };
     match redeemer.admit(&app, &mut session, action).await? {
@@ -140,10 +132,8 @@ pub(super) async fn refuse(
     refused: Refused,
 ) -> Result<HttpResponse> {
     // A twin of this request may have gone through while we waited for the record.
-    if let Some(key) = key
-        && let Some(answer) = key.find(app, &mut session).await?
-    {
-        return Ok(answer.response());
+    if let Some(answer) = idempotency::given(app, &mut session, key).await? {
+        return Ok(answer);
     }
     if refused.is_final {
         return idempotency::commit(app, session, key, Answer::refused(&refused.refusal)?).await;

@@ -9,12 +9,16 @@ use serde_json::json;
 use super::{
     idempotency::{self, Answer, Key},
     party::Service,
-    redeem::{self, RedeemRefused, Redemption, redeemer, subject},
+    redeem::{self, RedeemRefused, Redemption, redeemer},
 };
 use crate::{
     app::App,
     crypto::digest::payload_digest,
-    domain::{id::random_text, payload::Payload, refusal::Code},
+    domain::{
+        id::{UserId, random_text},
+        payload::Payload,
+        refusal::Code,
+    },
     error::{Error, Result},
     refusals,
     stepup::redemption::{Action, Refused, Reservation},
@@ -87,7 +91,7 @@ pub async fn reserve(
 ) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
     let Lease(lease) = body.lease_seconds;
-    let subject = subject(&body.subject)?;
+    let subject = UserId::parse(&body.subject).ok_or(Code::UnknownRecord)?;
     let payload_digest = body.payload.as_ref().map(payload_digest);
     let mut session = app.db.write().await?;
     let action = Action { subject: &subject, operation: &body.operation, payload_digest };
@@ -148,10 +152,8 @@ pub async fn commit(
     let key =
         Key::of(&request, &service.application, &redeemer.key, &json!(["commit", body.reservation_id, body.fence]))?;
     let mut session = app.db.write().await?;
-    if let Some(key) = &key
-        && let Some(answer) = key.find(&app, &mut session).await?
-    {
-        return Ok(answer.response());
+    if let Some(answer) = idempotency::given(&app, &mut session, key.as_ref()).await? {
+        return Ok(answer);
     }
     let reserved = match redeemer.reserved(&app, &mut session, body.lease()).await {
         Ok(reserved) => reserved,

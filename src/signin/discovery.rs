@@ -3,14 +3,11 @@
 use actix_web::{HttpResponse, get, http::header, web::Data};
 use serde::Serialize;
 
-use super::{
-    grants::TOKEN_EXCHANGE,
-    issue::{ONE_FACTOR, USER_SCOPES},
-};
+use super::{grants::TOKEN_EXCHANGE, issue::USER_SCOPES};
 use crate::{
     app::App,
     crypto::{assertions, dpop},
-    domain::application::GrantType,
+    domain::{application::GrantType, policy::Acr},
 };
 
 /// What an issuer says of itself (OpenID Connect Discovery 3, RFC 8414 2).
@@ -140,7 +137,7 @@ fn document(app: &App, issuer: &str, places: &Places) -> Discovery {
         dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
-        acr_values_supported: &[ONE_FACTOR],
+        acr_values_supported: const { &[Acr::OneFactor.urn()] },
         ui_locales_supported: &["en", "ja"],
         authorization_response_iss_parameter_supported: true,
         claims_parameter_supported: false,

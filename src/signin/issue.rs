@@ -16,7 +16,6 @@ use crate::{
     domain::{
         application::GrantType,
         id::{ApplicationId, RecordKey, SessionId, UserId, random_text},
-        method::Method,
         policy::{self, Acr, Met},
         time::Timestamp,
         user::User,
@@ -51,9 +50,6 @@ pub const MANAGEMENT_SCOPE: &str = "all";
 
 /// The scope of relying services' tokens.
 pub const REDEEM_SCOPE: &str = "redeem";
-
-/// `acr` of a sign-in by one factor (contract `operations.md`).
-pub const ONE_FACTOR: &str = "urn:countersign:acr:1fa";
 
 /// The scopes of `asked` that there are, in that order and once each.
 #[must_use]
@@ -121,22 +117,17 @@ impl Granted<'_> {
 
 /// The access token, for the account API and the audience that was asked for.
 pub fn access_token(app: &App, granted: &Granted<'_>) -> Result<String> {
-    let own = app.urls.account_audience.clone();
-    let aud = match granted.audience {
-        Some(audience) if audience != own => OneOrMany::Many(vec![audience.to_owned(), own]),
-        _ => OneOrMany::One(own),
-    };
     let scope = granted.scope;
     let base = claims(app, &granted.subject(), &granted.application.id, scope, granted.issuer, app.now());
     tokens::sign(
         &app.keys,
         &Claims {
-            aud,
+            aud: with_ours(app, granted.audience),
             sid: Some(granted.session.0.clone()),
             verification: granted.record.map(|record| base64url(&record.0)),
             auth_time: granted.proof.map(|proof| proof.auth_time.seconds()),
-            acr: granted.proof.map(|_| ONE_FACTOR.to_owned()),
-            amr: granted.proof.map(amr),
+            acr: granted.proof.map(|proof| Acr::of(&proof.methods()).urn().to_owned()),
+            amr: granted.proof.map(|proof| policy::amr(&proof.methods())),
             cnf: confirmation(granted.jkt),
             ..base
         },
@@ -158,8 +149,8 @@ pub fn id_token(app: &App, granted: &Granted<'_>) -> Result<Option<String>> {
     claims.insert("sid".to_owned(), granted.session.as_str().into());
     if let Some(proof) = granted.proof {
         claims.insert("auth_time".to_owned(), proof.auth_time.seconds().into());
-        claims.insert("acr".to_owned(), ONE_FACTOR.into());
-        claims.insert("amr".to_owned(), amr(proof).into());
+        claims.insert("acr".to_owned(), Acr::of(&proof.methods()).urn().into());
+        claims.insert("amr".to_owned(), policy::amr(&proof.methods()).into());
     }
     if let Some(nonce) = granted.nonce {
         claims.insert("nonce".to_owned(), nonce.into());
@@ -320,11 +311,6 @@ pub struct SteppedUp<'a> {
 /// Issues a step-up token (RFC 9470): the user's session as it is, with what was just proved. Nothing renews it.
 pub fn step_up_token(app: &App, stepped: &SteppedUp<'_>) -> Result<String> {
     let SteppedUp { base, met, .. } = stepped;
-    let own = app.urls.account_audience.clone();
-    let aud = match stepped.audience {
-        Some(audience) if audience != own => OneOrMany::Many(vec![audience.to_owned(), own]),
-        _ => OneOrMany::One(own),
-    };
     let now = app.now();
     let application = ApplicationId(base.client_id.clone());
     let claims = claims(app, &base.sub, &application, stepped.scope, &base.iss, now);
@@ -332,7 +318,7 @@ pub fn step_up_token(app: &App, stepped: &SteppedUp<'_>) -> Result<String> {
     tokens::sign(
         &app.keys,
         &Claims {
-            aud,
+            aud: with_ours(app, stepped.audience),
             exp: now.plus(LIFE).min(stepped.expires_at).seconds(),
             sid: base.sid.clone(),
             verification: Some(base64url(&stepped.record.0)),
@@ -345,16 +331,17 @@ pub fn step_up_token(app: &App, stepped: &SteppedUp<'_>) -> Result<String> {
     )
 }
 
-fn confirmation(jkt: Option<&str>) -> Option<Confirmation> {
-    jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() })
+/// Our own API, and the one that was asked for.
+fn with_ours(app: &App, audience: Option<&str>) -> OneOrMany {
+    let own = app.urls.account_audience.clone();
+    match audience {
+        Some(audience) if audience != own => OneOrMany::Many(vec![audience.to_owned(), own]),
+        _ => OneOrMany::One(own),
+    }
 }
 
-/// RFC 8176 values of the methods, each once.
-fn amr(proof: &Proof) -> Vec<String> {
-    let methods = proof.methods.split_ascii_whitespace().filter_map(|name| Method::parse(name).ok());
-    let mut values: Vec<String> = methods.map(|method| method.amr().to_owned()).collect();
-    values.dedup();
-    values
+fn confirmation(jkt: Option<&str>) -> Option<Confirmation> {
+    jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() })
 }
 
 fn claims(app: &App, sub: &str, application: &ApplicationId, scope: &str, issuer: &str, now: Timestamp) -> Claims {

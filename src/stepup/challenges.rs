@@ -101,7 +101,7 @@ async fn try_send(
         budgets::require_served(app, &target.key)?;
     }
     let For { purpose, whole } = wanted;
-    let record = whole.map_or_else(|| Fresh::new(app), |whole| Fresh::part(app, whole, target.method));
+    let record = Fresh::new_or_part(app, whole, target.method);
     let policy = caller.settings.sign_in_experience.verification_code_policy;
     let life = Duration::from_secs(u64::from(policy.expiration_duration));
     let code = pick(&*app.random, b"0123456789", DIGITS);
@@ -179,14 +179,7 @@ fn compose(
     code: &str,
     life: Duration,
 ) -> Result<Message> {
-    let info = &caller.settings.sign_in_experience.language_info;
-    let locale = texts::negotiate(
-        languages.ui_locales.as_deref(),
-        info.auto_detect,
-        languages.query.as_deref(),
-        languages.accepted.as_deref(),
-        &info.fallback_language,
-    );
+    let locale = languages.negotiate(&caller.settings.sign_in_experience.language_info);
     let kind = target.kind();
     let user = &caller.user;
     let display = wanted.whole.map(|whole| opened::display(app, &whole.standing, locale)).transpose()?.flatten();

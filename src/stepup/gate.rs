@@ -177,11 +177,17 @@ impl<O: Operation> Gate<O> {
 pub fn challenge(policy: &Policy, user: &User) -> Value {
     json!({
         "operation": policy.operation,
-        "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),
+        "methods": sets(&policy.methods),
         "userMethods": names(&user.methods()),
         "acrValues": policy.acr().urn(),
         "maxAge": policy.max_age.as_secs(),
     })
+}
+
+/// Sets of methods, by their names.
+#[must_use]
+pub fn sets(sets: &[Vec<Method>]) -> Vec<Vec<&'static str>> {
+    sets.iter().map(|set| names(set)).collect()
 }
 
 /// Methods by their names.

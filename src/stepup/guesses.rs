@@ -16,7 +16,7 @@ use crate::{
         method::Method,
         refusal::{Code, Refusal},
         settings::SentinelPolicy,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     error::Result,
     storage::{
@@ -214,8 +214,7 @@ fn disabled(method: Method) -> Refusal {
 /// Each lock in a row is twice as long as the one before, up to a day.
 fn lock_length(policy: SentinelPolicy, locks: i64) -> Duration {
     let first = Duration::from_secs(u64::from(policy.lockout_duration) * 60);
-    let doublings = u32::try_from(locks.clamp(0, 16)).unwrap_or(16);
-    first.saturating_mul(2_u32.pow(doublings)).min(LONGEST_LOCK.max(first))
+    doubled(first, locks, LONGEST_LOCK.max(first))
 }
 
 #[cfg(test)]

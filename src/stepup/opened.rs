@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::{gate::names, records::Fresh};
+use super::{
+    gate::{names, sets},
+    records::Fresh,
+};
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -57,7 +61,7 @@ impl Opening<'_> {
     /// # Errors
     /// `403 operation.enrolment_required` when the user cannot satisfy the policy; `400 operation.payload_required`,
     /// `422 operation.payload_unfit`.
-    pub async fn open(&self, app: &App) -> Result<(RecordId, Standing)> {
+    pub async fn open(&self, app: &App) -> Result<RecordId> {
         let policy = self.policy;
         if policy.binds_payload && self.payload.is_none() {
             return Err(Code::PayloadRequired.into());
@@ -69,9 +73,9 @@ impl Opening<'_> {
         policy.require_enrolled(&self.user.methods()).map_err(|missing| {
             Code::EnrolmentRequired.with(json!({
                 "operation": policy.operation,
-                "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),
+                "methods": sets(&policy.methods),
                 "userMethods": names(&self.user.methods()),
-                "missing": missing.iter().map(|set| names(set)).collect::<Vec<_>>(),
+                "missing": sets(&missing),
             }))
         })?;
         let mut record = Fresh::new(app);
@@ -96,10 +100,9 @@ impl Opening<'_> {
         openings::add(&mut session, new).await?;
         let data = json!({ "operation": policy.operation, "record": handle });
         audit::write(app, &mut session, "operation.opened", self.actor, data).await?;
-        let standing = openings::find(&mut session, &record.key).await?.context("the record that was just opened")?;
         session.commit().await?;
         metrics::counter!("countersign_operations_opened_total", "operation" => policy.operation.clone()).increment(1);
-        Ok((record.id, standing))
+        Ok(record.id)
     }
 
     /// What the owner is shown, in every language: as the policy says it now, whatever it says later.
@@ -141,16 +144,17 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// Finds it. Holds nothing: [`collect`] asks again.
+    /// The one a body names, if it names one. Holds nothing: [`collect`] asks again.
     ///
     /// # Errors
     /// `400 verification_record.not_found`.
-    pub async fn find(session: &mut Session, caller: &Caller, id: &str, now: Timestamp) -> Result<Self> {
-        let id = RecordId::parse(id).ok_or(Code::RecordNotFound)?;
+    pub async fn named(app: &App, caller: &Caller, id: Option<&SecretString>) -> Result<Option<Self>> {
+        let Some(id) = id else { return Ok(None) };
+        let id = RecordId::parse(id.expose_secret()).ok_or(Code::RecordNotFound)?;
         let key = record_key(&id);
-        let standing = openings::find(session, &key).await?;
-        let standing = standing.filter(|standing| collects(standing, caller, now)).ok_or(Code::RecordNotFound)?;
-        Ok(Self { id, key, standing })
+        let standing = openings::find(&mut app.db.read().await?, &key).await?;
+        let standing = standing.filter(|standing| collects(standing, caller, app.now())).ok_or(Code::RecordNotFound)?;
+        Ok(Some(Self { id, key, standing }))
     }
 }
 

@@ -98,9 +98,14 @@ impl Fresh {
         Self { key: record_key(&id), id, created_at, expires_at: created_at.plus(LIFE), part_of: None }
     }
 
-    /// The part of an opened record that is to prove `method`: it dies with the whole.
+    /// A new one, or the part of `whole` that is to prove `method`.
     #[must_use]
-    pub fn part(app: &App, whole: &Whole, method: Method) -> Self {
+    pub fn new_or_part(app: &App, whole: Option<&Whole>, method: Method) -> Self {
+        whole.map_or_else(|| Self::new(app), |whole| Self::part(app, whole, method))
+    }
+
+    /// The part of an opened record that is to prove `method`: it dies with the whole.
+    fn part(app: &App, whole: &Whole, method: Method) -> Self {
         let (id, part_of) = (whole.id.clone(), Some(whole.key));
         Self {
             key: part_key(&whole.key, method),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::gate::names;
+use super::gate::{names, sets};
 use crate::{
     app::App,
     audit::{self, Actor},
@@ -281,8 +281,8 @@ fn judge(
 fn not_satisfied(policy: &Policy, missing: &[Vec<Method>]) -> Refusal {
     Code::NotSatisfied.with(json!({
         "operation": policy.operation,
-        "methods": policy.methods.iter().map(|set| names(set)).collect::<Vec<_>>(),
-        "missing": missing.iter().map(|set| names(set)).collect::<Vec<_>>(),
+        "methods": sets(&policy.methods),
+        "missing": sets(missing),
         "maxAge": policy.max_age.as_secs(),
     }))
 }

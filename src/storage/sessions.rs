@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Session;
 use crate::domain::{
     id::{ApplicationId, SessionId, UserId},
+    method::Method,
     time::Timestamp,
 };
 
@@ -64,6 +65,14 @@ pub struct Proof {
     pub connection: Option<String>,
     /// Names of [`crate::domain::method::Method`]s, separated by spaces.
     pub methods: String,
+}
+
+impl Proof {
+    /// The methods, in the order they were proved.
+    #[must_use]
+    pub fn methods(&self) -> Vec<Method> {
+        self.methods.split_ascii_whitespace().filter_map(|name| Method::parse(name).ok()).collect()
+    }
 }
 
 /// Adds a session.

@@ -135,8 +135,8 @@ pub(super) fn escape(value: &str) -> String {
     escaped
 }
 
-/// The HTML part of a text part: paragraphs, the code large in one of its own, what it agrees to in bold, the link to be followed. No colours of its own, so dark
-/// mode works.
+/// The HTML part of a text part: paragraphs, the code large in one of its own, what it agrees to in bold, the link to be followed. No
+/// colours of its own, so dark mode works.
 pub(super) fn html_from(text: &str, values: &Values<'_>, locale: Locale) -> String {
     let paragraph = |paragraph: &str| {
         if Some(paragraph) == values.link {

@@ -3,17 +3,17 @@
 use std::{ops::Deref, sync::Arc};
 
 use actix_web::{
-    Error as ActixError, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    Error as ActixError, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header::{self, HeaderMap},
     middleware::Next,
-    web::Data,
 };
 
 use super::{
     client::Client,
     dpop::{self, Aim},
+    guard::guard,
 };
 use crate::{
     app::App,
@@ -117,20 +117,7 @@ pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let is_dpop = dpop::is_used(request.headers());
-    let app = request.app_data::<Data<App>>().cloned();
-    let app = app.ok_or_else(|| Error::Failed(anyhow::anyhow!("the app is missing")))?;
-    let mut response = match identify(&app, request.request()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await?.map_into_boxed_body()
-        }
-        Err(error) => request.into_response(error.error_response()),
-    };
-    if is_dpop {
-        dpop::dress(&app, response.headers_mut());
-    }
-    Ok(response)
+    guard(request, next, identify, |caller, extensions| _ = extensions.insert(caller)).await
 }
 
 /// The user whose token a request shows.

@@ -5,6 +5,11 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use actix_web::{HttpMessage, HttpRequest, dev::ServiceRequest, http::header::HeaderValue};
 use ipnet::IpNet;
 
+use crate::{
+    domain::{message::Locale, settings::LanguageInfo},
+    texts,
+};
+
 /// Client address and request id, put into every request at the edge.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -105,6 +110,20 @@ pub struct Languages {
     pub accepted: Option<String>,
 }
 
+impl Languages {
+    /// The language for whoever asked, as the settings have it.
+    #[must_use]
+    pub fn negotiate(&self, info: &LanguageInfo) -> Locale {
+        texts::negotiate(
+            self.ui_locales.as_deref(),
+            info.auto_detect,
+            self.query.as_deref(),
+            self.accepted.as_deref(),
+            &info.fallback_language,
+        )
+    }
+}
+
 impl actix_web::FromRequest for Languages {
     type Error = crate::error::Error;
     type Future = std::future::Ready<Result<Self, Self::Error>>;
@@ -118,7 +137,7 @@ impl actix_web::FromRequest for Languages {
         let locales: Vec<String> =
             query.filter(|(name, _)| name == "locale").map(|(_, value)| value.into_owned()).collect();
         std::future::ready(Ok(Self {
-            ui_locales: cookie.and_then(|(_, value)| crate::texts::ui_locales(value)),
+            ui_locales: cookie.and_then(|(_, value)| texts::ui_locales(value)),
             query: (!locales.is_empty()).then(|| locales.join(" ")),
             accepted: text("accept-language").map(str::to_owned),
         }))

@@ -47,18 +47,6 @@ pub fn one(part: &str, name: &str, message: &str) -> Refusal {
     listing(vec![Issue { code: "custom", path, message: message.to_owned(), more: Vec::new() }], part)
 }
 
-/// `guard.invalid_input` for a payload that was read but cannot be shown: `name` is the member of the body that holds it.
-#[must_use]
-pub fn payload(name: &str, problems: Vec<Problem>) -> Refusal {
-    let issue = |problem: Problem| Issue {
-        code: "custom",
-        path: std::iter::once(json!(name)).chain(problem.path.iter().map(|step| json!(step))).collect(),
-        message: problem.sentence.into_owned(),
-        more: Vec::new(),
-    };
-    listing(problems.into_iter().take(MOST).map(issue).collect(), "body")
-}
-
 fn listing(issues: Vec<Issue>, part: &str) -> Refusal {
     let details = issues.iter().map(line).collect::<Vec<_>>().join("\n");
     let issues: Vec<Value> = issues.into_iter().map(to_json).collect();

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod fields;
 pub mod floods;
 pub mod forwarded;
+pub mod guard;
 pub mod json;
 pub mod oauth;
 pub mod openapi;

@@ -12,7 +12,11 @@ use super::Address;
 use crate::{
     app::App,
     audit::{self, Actor},
-    domain::{application::Connection, id::random_text, time::Timestamp},
+    domain::{
+        application::Connection,
+        id::random_text,
+        time::{Timestamp, doubled},
+    },
     error::Result,
     storage::{
         Session,
@@ -98,8 +102,7 @@ fn most(tries: i64) -> i64 {
 }
 
 fn guard_length(before: i64) -> Duration {
-    let doublings = u32::try_from(before.clamp(0, 16)).unwrap_or(16);
-    FIRST_GUARD.saturating_mul(2_u32.pow(doublings)).min(LONGEST_GUARD)
+    doubled(FIRST_GUARD, before, LONGEST_GUARD)
 }
 
 #[cfg(test)]

@@ -251,15 +251,8 @@ async fn is_welcome(app: &App, session: &mut Session, settings: &Settings, ask: 
 }
 
 fn compose(app: &App, settings: &Settings, ask: &Ask<'_>, sent: &Sent, now: Timestamp) -> Message {
-    let info = &settings.sign_in_experience.language_info;
     let languages = ask.languages;
-    let locale = texts::negotiate(
-        languages.ui_locales.as_deref(),
-        info.auto_detect,
-        languages.query.as_deref(),
-        languages.accepted.as_deref(),
-        &info.fallback_language,
-    );
+    let locale = languages.negotiate(&settings.sign_in_experience.language_info);
     let kind = ask.address.connection.kind();
     let code = app.sign_in_codes.code(&sent.id, sent.digits);
     let (template, link) = match ask.carries {

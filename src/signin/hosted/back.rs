@@ -14,7 +14,7 @@ use crate::{
     crypto::digest::digest,
     domain::{
         id::{RecordKey, SessionId, UserId},
-        method::{Method, Purpose},
+        method::Purpose,
         refusal::Code,
     },
     error::Result,
@@ -155,8 +155,7 @@ async fn prove(
     (user, proof): (&UserId, &Proof),
     from: &Source,
 ) -> Result<Option<RecordKey>> {
-    let method = proof.methods.split_ascii_whitespace().filter_map(|name| Method::parse(name).ok()).next_back();
-    let Some(method) = method else { return Ok(None) };
+    let Some(method) = proof.methods().pop() else { return Ok(None) };
     let record = Fresh::new(app);
     let row = NewRecord {
         key: &record.key,

@@ -220,14 +220,9 @@ fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
 
 /// The API the access token is to be for, by either name (RFC 8707); ours is in every token.
 fn audience(app: &App, parameters: &Parameters) -> Result<Option<String>, Refused> {
-    let Some(asked) = parameters.get("resource").or_else(|| parameters.get("audience")) else { return Ok(None) };
-    let [root, _] = &app.urls.issuers;
-    let is_ours = asked == app.urls.account_audience || asked == format!("{root}userinfo");
-    if is_ours {
-        return Ok(None);
-    }
-    let is_known = app.config.sign_in.audiences.iter().any(|known| known == asked);
-    if is_known { Ok(Some(asked.to_owned())) } else { Err(("invalid_target", "there is no such audience")) }
+    let asked = parameters.get("resource").or_else(|| parameters.get("audience"));
+    let audience = issue::audience(app, asked).ok_or(("invalid_target", "there is no such audience"))?;
+    Ok(audience.map(str::to_owned))
 }
 
 #[cfg(test)]
