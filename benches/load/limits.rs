@@ -9,11 +9,16 @@ use std::{
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::ServerHandle,
+    http::StatusCode,
     web::{self, Bytes},
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::runtime::Runtime;
 
-use crate::{client, subject::PASSWORD};
+use crate::{
+    client::{self, Connection},
+    subject::{PASSWORD, Subject},
+};
 
 /// Hashes a second of a bare loop on every core, each with memory of its own that is kept.
 pub fn hashes(length: Duration) -> f64 {
@@ -41,15 +46,40 @@ pub fn hashes(length: Duration) -> f64 {
     })
 }
 
+/// One request of each user, again and again: answers a second of a bare handler that gives the same bytes, and of the service.
+pub fn beside_bare(
+    clients: &Runtime,
+    runtime: &Runtime,
+    subject: &Subject,
+    (path, status): (&'static str, u16),
+    requests: &[Vec<u8>],
+) -> Vec<(f64, f64)> {
+    const LENGTH: Duration = Duration::from_millis(1500);
+    let (head, body) = clients.block_on(async {
+        let mut connection = Connection::open(subject.address()).await;
+        let answer = connection.expect(requests.first().unwrap(), status).await;
+        let (head, body) = connection.parts(answer);
+        (head.to_vec(), body.to_vec())
+    });
+    let bare = Bare::start(runtime, (path, status), &head, &body);
+    let pairs = (0..5).map(|_| {
+        let limit = client::rate(clients, bare.address, requests, status, LENGTH);
+        (limit, client::rate(clients, subject.address(), requests, status, LENGTH))
+    });
+    let pairs = pairs.collect();
+    runtime.block_on(bare.stop());
+    pairs
+}
+
 /// A bare server with as many workers, whose one handler answers the bytes it was given.
-pub struct Bare {
-    pub address: SocketAddr,
+struct Bare {
+    address: SocketAddr,
     handle: ServerHandle,
 }
 
 impl Bare {
     /// `head` and `body` are those of an answer of the service.
-    pub fn start(runtime: &tokio::runtime::Runtime, head: &[u8], body: &[u8]) -> Self {
+    fn start(runtime: &Runtime, (path, status): (&'static str, u16), head: &[u8], body: &[u8]) -> Self {
         let head = String::from_utf8_lossy(head).into_owned();
         // The framework writes these two itself.
         let own = ["content-length", "date"];
@@ -60,17 +90,18 @@ impl Bare {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let body = Bytes::copy_from_slice(body);
+        let status = StatusCode::from_u16(status).unwrap();
         let _inside = runtime.enter();
         let server = HttpServer::new(move || {
             let (headers, body) = (headers.clone(), body.clone());
             let answer = move || {
-                let mut answer = HttpResponse::Ok();
+                let mut answer = HttpResponse::build(status);
                 for (name, value) in &headers {
                     answer.append_header((name.as_str(), value.as_str()));
                 }
                 std::future::ready(answer.body(body.clone()))
             };
-            App::new().route("/api/my-account", web::get().to(answer))
+            App::new().route(path, web::get().to(answer))
         })
         .workers(crate::cores())
         .disable_signals()
@@ -83,7 +114,7 @@ impl Bare {
         Self { address, handle }
     }
 
-    pub async fn stop(self) {
+    async fn stop(self) {
         self.handle.stop(false).await;
     }
 }

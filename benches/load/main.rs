@@ -12,6 +12,7 @@
 mod account;
 mod client;
 mod codes;
+mod forward_auth;
 mod latency;
 mod limits;
 mod otp;
@@ -59,6 +60,9 @@ fn main() {
         }
         if is_asked("redemption") {
             redemption::measure(&clients, &subject);
+        }
+        if is_asked("forward-auth") {
+            forward_auth::measure(&clients, &runtime, &subject);
         }
         if is_asked("latency") {
             latency::measure(&clients, &subject);

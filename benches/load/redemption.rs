@@ -86,56 +86,71 @@ async fn bank(app: &App) -> String {
     issue::application_token(app, &id, REDEEM_SCOPE, &app.urls.redeemer_audience, issuer, None).unwrap()
 }
 
-/// Records whose owners have consented.
+/// Records whose owners have consented to the payment, and the requests that redeem them.
 async fn arrange(app: &App, users: &[User], token: &str) -> Vec<Vec<Waiting>> {
     let payload = Payload::parse(PAYLOAD).unwrap();
     let digest = payload_digest(&payload);
     let mut all = Vec::new();
-    let mut session = app.db.write().await.unwrap();
     for user in users {
         let mut own = Vec::new();
-        for _ in 0..RECORDS {
-            let (id, now) = (RecordId::random(&*app.random), app.now());
-            let (key, expires_at) = (record_key(&id), now.plus(std::time::Duration::from_secs(300)));
-            let holder = Holder { user: &user.id, jkt: None };
-            let handle = random_text(&*app.random, 21);
-            let new = NewOpening {
-                key: &key,
-                holder,
-                operation: OPERATION,
-                payload_digest: Some(&digest),
-                handle: &handle,
-                display: None,
-                opened_by: None,
-                created_at: now,
-                expires_at,
-            };
-            openings::add(&mut session, new).await.unwrap();
-            let part = NewRecord {
-                key: &part_key(&key, Method::Password),
-                holder,
-                method: Method::Password.name(),
-                purpose: Purpose::UserPermissionValidation.name(),
-                identifier: None,
-                code: None,
-                created_at: now,
-                expires_at,
-                verified_at: Some(now),
-                part_of: Some(&key),
-            };
-            records::add(&mut session, part).await.unwrap();
+        for id in consented(app, user, OPERATION, Some(&digest), RECORDS).await {
             let body = json!({ "operation": OPERATION, "payload": payload, "subject": user.id });
             let path = format!("/api/verifications/{}/redeem", id.expose());
             own.push(Waiting {
                 user: user.id.clone(),
-                key,
+                key: record_key(&id),
                 request: client::request("POST", &path, Some(token), Some(&body)),
             });
         }
         all.push(own);
     }
-    session.commit().await.unwrap();
     all
+}
+
+/// Records of a user's, opened for an operation and proved by the password.
+pub async fn consented(
+    app: &App,
+    user: &User,
+    operation: &str,
+    digest: Option<&[u8; 32]>,
+    count: usize,
+) -> Vec<RecordId> {
+    let mut ids = Vec::new();
+    let mut session = app.db.write().await.unwrap();
+    for _ in 0..count {
+        let (id, now) = (RecordId::random(&*app.random), app.now());
+        let (key, expires_at) = (record_key(&id), now.plus(std::time::Duration::from_secs(300)));
+        let holder = Holder { user: &user.id, jkt: None };
+        let handle = random_text(&*app.random, 21);
+        let new = NewOpening {
+            key: &key,
+            holder,
+            operation,
+            payload_digest: digest,
+            handle: &handle,
+            display: None,
+            opened_by: None,
+            created_at: now,
+            expires_at,
+        };
+        openings::add(&mut session, new).await.unwrap();
+        let part = NewRecord {
+            key: &part_key(&key, Method::Password),
+            holder,
+            method: Method::Password.name(),
+            purpose: Purpose::UserPermissionValidation.name(),
+            identifier: None,
+            code: None,
+            created_at: now,
+            expires_at,
+            verified_at: Some(now),
+            part_of: Some(&key),
+        };
+        records::add(&mut session, part).await.unwrap();
+        ids.push(id);
+    }
+    session.commit().await.unwrap();
+    ids
 }
 
 /// What the route does for a good record, and nothing else.

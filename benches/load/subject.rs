@@ -21,6 +21,11 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub const OPERATION: &str = "bank.pay";
 pub const BANK: &str = "load-bank";
 
+/// What a proxy asks about: one payment each, and a view that is open for a while.
+pub const HOST: &str = "bank.example";
+pub const TRANSFER: &str = "proxy.transfer";
+pub const VIEW: &str = "proxy.view";
+
 /// A runtime of its own for each side.
 pub fn runtime(name: &str) -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -80,11 +85,21 @@ pub fn config(url: &str) -> Config {
     config.limits.tokens_per_minute = 100_000_000;
     config.limits.sends_per_client = 0;
     config.limits.sends_in_all = 0;
-    let operation = serde_json::json!({
-        "name": OPERATION, "methods": [["password"]], "bind": "payload", "redeemers": [BANK],
-        "message": { "en": "Pay {amount} {currency} to {payee}" },
+    let operations = serde_json::json!([
+        { "name": OPERATION, "methods": [["password"]], "bind": "payload", "redeemers": [BANK],
+          "message": { "en": "Pay {amount} {currency} to {payee}" } },
+        { "name": TRANSFER, "methods": [["password"]], "bind": "payload", "message": { "en": "{method} {path} at {host}" } },
+        { "name": VIEW, "methods": [["password"]], "use": "until_expiry" },
+    ]);
+    config.operations = serde_json::from_value(operations).unwrap();
+    let guards = serde_json::json!({
+        "default": "pass", "proxies": ["127.0.0.1/32"],
+        "routes": [
+            { "host": HOST, "method": "POST", "path": "/transfers/{id}/execute", "operation": TRANSFER },
+            { "host": HOST, "method": "GET", "path": "/statements/{*rest}", "operation": VIEW },
+        ],
     });
-    config.operations = vec![serde_json::from_value(operation).unwrap()];
+    config.forward_auth = serde_json::from_value(guards).unwrap();
     config
 }
 

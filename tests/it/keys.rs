@@ -17,7 +17,7 @@ use countersign::{
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, TestApp, User};
+use crate::harness::{Answer, Redeemer, Service, TestApp, User, with_operations};
 
 fn master(byte: u8) -> MasterKey {
     MasterKey::from_bytes([byte; 32])
@@ -36,9 +36,20 @@ fn kid(token: &str) -> String {
     serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
 }
 
+/// What a user has proved is redeemed on one node; the assertion holds on the other, whose published keys have its own.
+async fn redeem_and_check(record: &str, user: &User<'_>, here: &Redeemer<'_>, there: &Redeemer<'_>) {
+    let redeemed = here.redeem(record, "bank.view", Value::Null, user).await.expect("200").json();
+    let assertion = redeemed["assertion"].as_str().unwrap();
+    let request = there.app.http.post(there.app.url("/api/verifications/introspect")).form(&[("token", assertion)]);
+    let judged = Answer::of(request.basic_auth(&there.id, Some(&there.secret))).await.expect("200").json();
+    assert_eq!((&judged["active"], &judged["jti"]), (&true.into(), &redeemed["redemptionId"]), "{judged}");
+    assert!(published(there.app).await.contains(&kid(assertion)), "nobody could check it offline");
+}
+
 /// Fresh tokens of each node and kept ones are shown to both nodes, and codes are sent and verified, until told to stop; every answer
 /// must be a success.
-async fn load(nodes: [&TestApp; 2], users: &[User<'_>; 2], stop: &AtomicBool) -> usize {
+async fn load(nodes: [&TestApp; 2], users: &[User<'_>; 2], bank: &Redeemer<'_>, stop: &AtomicBool) -> usize {
+    let banks = nodes.map(|node| bank.on(node));
     let mut rounds = 0;
     while !stop.load(Ordering::SeqCst) {
         for (here, there) in [(nodes[0], nodes[1]), (nodes[1], nodes[0])] {
@@ -54,6 +65,8 @@ async fn load(nodes: [&TestApp; 2], users: &[User<'_>; 2], stop: &AtomicBool) ->
             let record = user.on(nodes[0]).send_code("email", &user.email).await.expect("201").record();
             let code = nodes[0].code_for(&user.email);
             user.on(nodes[1]).try_code("email", &user.email, &record, &code).await.expect("200");
+            redeem_and_check(&record, user, &banks[0], &banks[1]).await;
+            redeem_and_check(&record, user, &banks[1], &banks[0]).await;
         }
         rounds += 1;
     }
@@ -63,13 +76,15 @@ async fn load(nodes: [&TestApp; 2], users: &[User<'_>; 2], stop: &AtomicBool) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_keys_change_under_load_on_two_nodes_without_one_refused_token() {
     let app = TestApp::start_with(|config| {
+        with_operations(config);
         config.limits.send_gap_seconds = 0;
         config.limits.sends_per_recipient = 100_000;
         config.limits.sends_per_user = 100_000;
     })
     .await;
-    let second = app.second_node().await;
+    let second = app.second_node_as(with_operations, |_| {}).await;
     let users = [app.user().await, app.user().await];
+    let bank = app.redeemer("bank-api").await;
     let stop = AtomicBool::new(false);
     let changes = async {
         for round in 0..6 {
@@ -84,7 +99,7 @@ async fn signing_keys_change_under_load_on_two_nodes_without_one_refused_token()
         }
         stop.store(true, Ordering::SeqCst);
     };
-    let (rounds, ()) = tokio::join!(load([&app, &second], &users, &stop), changes);
+    let (rounds, ()) = tokio::join!(load([&app, &second], &users, &bank, &stop), changes);
     assert!(rounds > 3, "{rounds}");
     assert!(published(&app).await.len() >= 3);
     assert_eq!(published(&app).await, published(&second).await);

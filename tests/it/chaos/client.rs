@@ -13,8 +13,22 @@ use crate::{
 /// An application of the program's, and HTTP.
 pub struct Office {
     pub http: Client,
-    id: String,
     secret: String,
+}
+
+/// What the application is called.
+pub const OFFICE: &str = "office";
+
+/// An operation that it redeems, as a section of the configuration.
+pub const PAYMENTS: &str = "[[operations]]\nname = \"bank.pay\"\nmethods = [[\"password\"]]\nbind = \"payload\"\n\
+                            message = { en = \"Pay {amount}\" }\nredeemers = [\"office\"]\n";
+
+/// A consent to a payment.
+#[derive(Clone, Debug)]
+pub struct Consent {
+    pub user: String,
+    pub record: String,
+    pub payload: Value,
 }
 
 /// No answer, or one that the service could not give: what came of it is not known.
@@ -32,18 +46,41 @@ pub async fn answer(request: RequestBuilder) -> Result<Answer, Lost> {
 impl Office {
     /// Registers the application.
     pub fn open(place: &Place) -> Self {
-        let create =
-            "applications create --config countersign.toml --name x --type machine-to-machine --management --json";
+        let create = "applications create --config countersign.toml --id office --name x --type machine-to-machine --management --json";
         let application = place.run(&create.split(' ').collect::<Vec<_>>()).succeeds().json();
-        let text = |name: &str| application[name].as_str().unwrap().to_owned();
         // A connection each: one that a killed process left behind is not taken for a lost answer of the next.
         let http = Client::builder().timeout(Duration::from_secs(10)).pool_max_idle_per_host(0).build().unwrap();
-        Self { http, id: text("id"), secret: text("secret") }
+        Self { http, secret: application["secret"].as_str().unwrap().to_owned() }
     }
 
     async fn token(&self, service: &Service, form: &[(&str, &str)]) -> Result<Answer, Lost> {
-        let request = self.http.post(format!("{}/oidc/token", service.url)).basic_auth(&self.id, Some(&self.secret));
+        let request = self.http.post(format!("{}/oidc/token", service.url)).basic_auth(OFFICE, Some(&self.secret));
         answer(request.form(form)).await
+    }
+
+    /// Redeems a consent under an idempotency key.
+    pub async fn redeem(&self, service: &Service, consent: &Consent, key: &str) -> Result<Answer, Lost> {
+        let url = format!("{}/api/verifications/{}/redeem", service.url, consent.record);
+        let body = json!({ "operation": "bank.pay", "payload": consent.payload, "subject": consent.user });
+        let request = self.http.post(url).basic_auth(OFFICE, Some(&self.secret));
+        answer(request.header("idempotency-key", key).json(&body)).await
+    }
+
+    /// A user who consents to a payment with the password.
+    pub async fn consent(
+        &self,
+        service: &Service,
+        token: &str,
+        user: &str,
+        payload: Value,
+        password: &str,
+    ) -> Result<Consent, Lost> {
+        let post = |path: &str| self.http.post(format!("{}{path}", service.url)).bearer_auth(token);
+        let body = json!({ "operation": "bank.pay", "payload": payload });
+        let record = answer(post("/api/verifications").json(&body)).await?.expect("201").record();
+        let body = json!({ "password": password, "verificationRecordId": record });
+        answer(post("/api/verifications/password/verify").json(&body)).await?.expect("201");
+        Ok(Consent { user: user.to_owned(), record, payload })
     }
 
     /// A management token.

@@ -19,6 +19,7 @@ impl Worker<'_> {
         memory.suspended.settle(&victim["isSuspended"].to_string(), &format!("{name}: suspension"));
         let password = self.password(memory).await;
         memory.password.settle(&password, &format!("{name}: password"));
+        self.check_redemptions(memory).await;
         check_rows(db, memory).await;
         self.check_consumed(memory).await;
     }
@@ -42,6 +43,19 @@ impl Worker<'_> {
         }
         assert_eq!(right.len(), 1, "{}: one password is right: {right:?} of {:?}", memory.name, memory.password);
         right.remove(0)
+    }
+
+    /// The key gives the answer that was lost, and the same that was given; any other finds the consent used.
+    async fn check_redemptions(&self, memory: &mut Memory) {
+        if let Some(consent) = memory.redeeming.take() {
+            let answer = self.office.redeem(self.service, &consent, &consent.record).await.unwrap().expect("200");
+            memory.redeemed.push((consent, answer.text));
+            memory.unanswered += 1;
+        }
+        let Some((consent, text)) = memory.redeemed.last() else { return };
+        let again = self.office.redeem(self.service, consent, &consent.record).await.unwrap().expect("200");
+        assert_eq!(again.text, *text, "{}", memory.name);
+        assert_eq!(self.office.redeem(self.service, consent, "another").await.unwrap().status, 409, "{}", memory.name);
     }
 
     /// The newest of each kind that was used up works no more.
@@ -74,11 +88,14 @@ async fn check_rows(db: &Db, memory: &Memory) {
                       (select count(*) from audit_events where user_id = $2
                          and type in ('user.suspended', 'user.unsuspended')),
                       (select count(*) from verification_records where user_id = $1 and method = 'email_code'
-                         and spent_at is not null)";
-    let found: (i64, i64, i64, i64, i64, i64) = session.fetch_one(sql, (&memory.id, &memory.victim)).await.unwrap();
+                         and spent_at is not null),
+                      (select count(*) from audit_events where user_id = $1 and type = 'operation.redeemed')";
+    let found: (i64, i64, i64, i64, i64, i64, i64) =
+        session.fetch_one(sql, (&memory.id, &memory.victim)).await.unwrap();
     let (passwords, emails) = (memory.password.changes, memory.email.changes);
-    let expected = (passwords, passwords, emails, emails, memory.suspended.changes, emails);
-    assert_eq!(found, expected, "{name}: half a change (events, notices, spent proofs)");
+    let redeemed = i64::try_from(memory.redeemed.len()).unwrap();
+    let expected = (passwords, passwords, emails, emails, memory.suspended.changes, emails, redeemed);
+    assert_eq!(found, expected, "{name}: half a change (events, notices, spent proofs, redemptions)");
     let sql = "select count(*) from verification_records as r where user_id = $1 and method = 'password'
                  and spent_at is null and revoked_at is null
                  and verified_at < (select password_updated_at from users where id = $1)";

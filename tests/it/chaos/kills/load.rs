@@ -48,6 +48,9 @@ impl Worker<'_> {
             tickets: Vec::new(),
             guesses: Vec::new(),
             accepted: Vec::new(),
+            redeeming: None,
+            redeemed: Vec::new(),
+            unanswered: 0,
             addresses: 0,
             turns: 0,
         })
@@ -79,6 +82,7 @@ impl Worker<'_> {
         self.bind(memory, &record, proof).await?;
         self.suspend(memory).await?;
         self.exchange(memory).await?;
+        self.redeem(memory).await?;
         self.change_password(memory, &record).await
     }
 
@@ -127,6 +131,17 @@ impl Worker<'_> {
         let ticket = self.office.ticket(self.service, self.manager, &memory.id).await?;
         self.office.exchange(self.service, &ticket).await?.expect("200");
         memory.tickets.push(ticket);
+        Ok(())
+    }
+
+    async fn redeem(&self, memory: &mut Memory) -> Result<(), Lost> {
+        let payload = json!({ "amount": memory.turns.to_string() });
+        let Memory { token, id, password, .. } = &*memory;
+        let consent = self.office.consent(self.service, token, id, payload, &password.known).await?;
+        memory.redeeming = Some(consent.clone());
+        let answer = self.office.redeem(self.service, &consent, &consent.record).await?.expect("200");
+        memory.redeeming = None;
+        memory.redeemed.push((consent, answer.text));
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What a client remembers: what was acknowledged, and what it asked for without hearing what came of it.
 
+use crate::chaos::client::Consent;
+
 /// One thing that is changed again and again.
 #[derive(Clone, Debug)]
 pub struct Fact {
@@ -63,6 +65,12 @@ pub struct Memory {
     pub guesses: Vec<(String, i64)>,
     /// Addresses to which a code was accepted.
     pub accepted: Vec<String>,
+    /// A consent that is being redeemed.
+    pub redeeming: Option<Consent>,
+    /// Consents that were redeemed, and the answers.
+    pub redeemed: Vec<(Consent, String)>,
+    /// Redemptions whose answer was lost.
+    pub unanswered: i64,
     /// So many addresses were made up.
     pub addresses: u32,
     pub turns: u32,

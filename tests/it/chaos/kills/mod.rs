@@ -3,6 +3,7 @@
 //! `COUNTERSIGN_CHAOS_KILLS` says how often (5), `COUNTERSIGN_CHAOS_SEED` repeats the moments of another run, which do not repeat
 //! everything: the load is not the same.
 
+mod answer;
 mod check;
 mod load;
 mod mail;
@@ -20,7 +21,10 @@ use countersign::{
 use futures_util::future::join_all;
 
 use self::{load::Worker, mail::Mail, memory::Memory};
-use super::{client::Office, cluster::Cluster};
+use super::{
+    client::{Office, PAYMENTS},
+    cluster::Cluster,
+};
 use crate::{
     harness::{MailServer, TestDatabase},
     program::Place,
@@ -61,7 +65,7 @@ fn place(database: &str, mail: &MailServer) -> Place {
                 sends_per_user = 100000\nsends_per_client = 0\nsends_in_all = 0\n\
                 [sms]\ntimeout_ms = 2000\n\
                 [hashing]\nmemory_kib = 64\npasses = 1\n";
-    place.write("countersign.toml", &format!("{config}[database]\nurl = \"{database}\"\n{more}"));
+    place.write("countersign.toml", &format!("{config}[database]\nurl = \"{database}\"\n{more}{PAYMENTS}"));
     place
 }
 
@@ -167,6 +171,7 @@ fn kill(process: u32) {
 /// Whether a change was under way whose outcome the client did not hear.
 fn is_unsure(memory: &Memory) -> bool {
     [&memory.password, &memory.email, &memory.suspended].iter().any(|fact| fact.maybe.is_some())
+        || memory.redeeming.is_some()
 }
 
 /// The service finds its database again by itself.
@@ -193,7 +198,7 @@ fn report(memories: &[Memory], mail: &Mail, (kills, of_database, cut_off): (usiz
     let (mails, again) = mail.counts();
     println!(
         "{kills} kills ({of_database} of the database), {:.0?}: {} passwords changed, {} addresses bound, {} suspensions, \
-         {} tickets spent, {} wrong guesses, {} codes accepted; {cut_off} changes cut off; {mails} mails came, {again} of them again",
+         {} tickets spent, {} wrong guesses, {} codes accepted, {} consents redeemed, {} of them unanswered at first; {cut_off} changes cut off; {mails} mails came, {again} of them again",
         begun.elapsed(),
         sum(|memory| memory.password.changes),
         sum(|memory| memory.email.changes),
@@ -201,5 +206,7 @@ fn report(memories: &[Memory], mail: &Mail, (kills, of_database, cut_off): (usiz
         sum(|memory| count(memory.tickets.len())),
         sum(|memory| memory.guesses.iter().map(|(_, guesses)| guesses).sum()),
         sum(|memory| count(memory.accepted.len())),
+        sum(|memory| count(memory.redeemed.len())),
+        sum(|memory| memory.unanswered),
     );
 }
