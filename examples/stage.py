@@ -24,16 +24,21 @@ def program():
     return str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "countersign")
 
 
+def create(binary, config, redeemer, data):
+    """Makes a relying service known; gives its secret."""
+    command = [binary, "applications", "create", "--config", config, "--id", redeemer, "--name", redeemer]
+    # The database of `dev` is in its data folder.
+    environment = {**os.environ, "COUNTERSIGN_DATABASE__URL": f"sqlite://{data}/countersign.db"}
+    made = subprocess.run([*command, "--type", "machine-to-machine", "--json"], env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(made.stdout)["secret"]
+
+
 @contextlib.contextmanager
-def countersign(config, redeemer):
-    """Countersign with a configuration and one relying service, in a folder that goes away: what `dev` tells, and the service's secret."""
+def countersign(config, redeemer=None):
+    """Countersign with a configuration in a folder that goes away: what `dev` tells, and the secret of the relying service, if there is one."""
     binary = program()
     with tempfile.TemporaryDirectory() as data:
-        create = [binary, "applications", "create", "--config", config, "--id", redeemer, "--name", redeemer]
-        # The database of `dev` is in its data folder.
-        environment = {**os.environ, "COUNTERSIGN_DATABASE__URL": f"sqlite://{data}/countersign.db"}
-        made = subprocess.run([*create, "--type", "machine-to-machine", "--json"], env=environment, check=True, stdout=subprocess.PIPE)
-        secret = json.loads(made.stdout)["secret"]
+        secret = redeemer and create(binary, config, redeemer, data)
         with open(f"{data}/log", "w+") as log:
             command = [binary, "dev", "--config", config, "--data", data, "--port", "0", "--json"]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
@@ -58,7 +63,8 @@ def call(method, url, body=None, **headers):
         answer = error
     with answer:
         text = answer.read()
-        return answer.status, answer.headers, json.loads(text) if text else None
+        is_json = "json" in answer.headers.get("Content-Type", "")
+        return answer.status, answer.headers, json.loads(text) if is_json else None
 
 
 class FrontEnd:

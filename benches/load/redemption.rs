@@ -126,7 +126,7 @@ pub async fn consented(
             key: &key,
             holder,
             operation,
-            payload_digest: digest,
+            payload_digest: digest.map(<[u8; 32]>::as_slice),
             handle: &handle,
             display: None,
             opened_by: None,

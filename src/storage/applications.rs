@@ -150,8 +150,8 @@ pub async fn count(session: &mut Session) -> sqlx::Result<i64> {
 
 /// Takes the row's lock for the rest of the transaction and gives the application as it is now; `None` when it is gone.
 pub async fn lock(session: &mut Session, id: &ApplicationId) -> sqlx::Result<Option<Application>> {
-    // An update locks the row on both engines.
-    session.execute("update applications set id = id where id = $1", (id,)).await?;
+    // An update locks the row on both engines; not of the key, to which much refers.
+    session.execute("update applications set name = name where id = $1", (id,)).await?;
     find(session, id).await
 }
 

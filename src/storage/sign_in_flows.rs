@@ -45,7 +45,7 @@ pub async fn find(session: &mut Session, id_hash: &[u8], now: Timestamp) -> sqlx
 /// The same, with its row locked for the rest of the transaction; only while it is not finished.
 pub async fn lock(session: &mut Session, id_hash: &[u8], now: Timestamp) -> sqlx::Result<Option<SignInFlow>> {
     let sql =
-        "update sign_in_flows set id_hash = id_hash where id_hash = $1 and expires_at > $2 and finished_at is null
+        "update sign_in_flows set code_id = code_id where id_hash = $1 and expires_at > $2 and finished_at is null
                returning application_id, request, code_id, expires_at, finished_at";
     session.fetch_optional(sql, (id_hash, now)).await
 }

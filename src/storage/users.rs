@@ -384,8 +384,9 @@ pub async fn delete(session: &mut Session, user: &UserId) -> sqlx::Result<bool> 
 /// Takes the row's lock for the rest of the transaction and gives the user as it is now: no other transaction changes it meanwhile.
 /// `None` when the user is gone.
 pub async fn lock(session: &mut Session, user: &UserId) -> sqlx::Result<Option<User>> {
-    // An update locks the row on both engines, which `select … for update` would not on SQLite.
-    if session.execute("update users set id = id where id = $1", (user,)).await? == 0 {
+    // An update locks the row on both engines, which `select … for update` would not on SQLite. Not of the key: SQLite would go through
+    // all that refers to it.
+    if session.execute("update users set is_suspended = is_suspended where id = $1", (user,)).await? == 0 {
         return Ok(None);
     }
     find(session, user).await

@@ -58,6 +58,21 @@ fn a_transfer_is_executed_once_and_only_as_it_was_consented_to() {
     }
 }
 
+#[test]
+fn a_bank_that_knows_nothing_of_it_is_guarded_by_nginx() {
+    let said = play(&Path::new(FOLDER).join("behind-nginx/run"));
+    for line in [
+        "insufficient_user_authentication",
+        "POST /transfers/1/execute at bank.example",
+        "200 {'executed': 1}",
+        "[('ACME GmbH', 1), ('Mallory', 0)]",
+    ] {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    let (_, code) = include_str!("../../examples/behind-nginx/bank.py").split_once("import http.client").unwrap();
+    assert!(!code.to_lowercase().contains("verification") && !code.to_lowercase().contains("countersign"));
+}
+
 /// The offline checkers beside the packages of the tests, as `npm ci` and `pip install` would put them.
 fn offline() -> TempDir {
     let place = tempfile::tempdir().unwrap();
