@@ -15,15 +15,27 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The code a caller is shown.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::Failed(error) if error.chain().any(<dyn std::error::Error + 'static>::is::<sqlx::Error>) => {
+                Code::Unavailable
+            }
+            Self::Failed(_) => Code::Internal,
+        }
+    }
+
     /// The refusal a caller is shown; failures become [`Code::Internal`] or [`Code::Unavailable`].
     #[must_use]
     pub fn shown(&self) -> Refusal {
         match self {
             Self::Refused(refusal) => (**refusal).clone(),
-            Self::Failed(error) if error.chain().any(<dyn std::error::Error + 'static>::is::<sqlx::Error>) => {
-                Code::Unavailable.refuse().retry_after(std::time::Duration::from_secs(1))
-            }
-            Self::Failed(_) => Code::Internal.refuse(),
+            Self::Failed(_) => match self.code() {
+                Code::Unavailable => Code::Unavailable.refuse().retry_after(std::time::Duration::from_secs(1)),
+                code => code.refuse(),
+            },
         }
     }
 }

@@ -198,7 +198,7 @@ async fn add_user(app: &App) -> anyhow::Result<(User, &'static str)> {
         }))?;
         match super::users::create(app, new).await {
             Ok(user) => return Ok((user, password)),
-            Err(error) if error.shown().code.status() == 422 => {}
+            Err(error) if error.code().status() == 422 => {}
             Err(error) => return Err(error.into()),
         }
     }

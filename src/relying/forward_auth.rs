@@ -56,7 +56,7 @@ async fn answer(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let label = match &judged {
         Ok(Some(_)) => "redeemed",
         Ok(None) => "passed",
-        Err(error) => error.shown().code.code(),
+        Err(error) => error.code().code(),
     };
     metrics::counter!("countersign_forward_auth_total", "result" => label).increment(1);
     let mut response = match judged {

@@ -19,9 +19,9 @@ use crate::{
         payload::Payload,
         refusal::Code,
     },
-    error::{Error, Result},
+    error::Result,
     refusals,
-    stepup::redemption::{Action, Refused, Reservation},
+    stepup::redemption::{Action, Reservation},
     storage::openings,
     web::{fields, json::Json, query::PathId},
 };
@@ -155,14 +155,14 @@ pub async fn commit(
     if let Some(answer) = idempotency::given(&app, &mut session, key.as_ref()).await? {
         return Ok(answer);
     }
-    let reserved = match redeemer.reserved(&app, &mut session, body.lease()).await {
+    let reserved = match redeemer.reserved(&app, &mut session, body.lease()).await? {
         Ok(reserved) => reserved,
-        Err(Error::Refused(refusal)) if refusal.code != Code::UnknownRecord => {
-            return redeem::refuse(&app, session, key.as_ref(), Refused { refusal: *refusal, is_final: false }).await;
-        }
-        Err(error) => return Err(error),
+        Err(refused) => return redeem::refuse(&app, session, key.as_ref(), refused).await,
     };
-    let admitted = redeemer.admit_reserved(&app, &mut session, reserved).await?;
+    let admitted = match redeemer.admit_reserved(&app, &mut session, reserved).await? {
+        Ok(admitted) => admitted,
+        Err(refused) => return redeem::refuse(&app, session, key.as_ref(), refused).await,
+    };
     let redemption = redeem::consume(&app, &mut session, &redeemer, &admitted).await?;
     idempotency::commit(&app, session, key.as_ref(), Answer::ok(&redemption)?).await
 }
@@ -185,7 +185,10 @@ pub async fn release(
 ) -> Result<HttpResponse> {
     let redeemer = redeemer(&service, &id)?;
     let mut session = app.db.write().await?;
-    let (standing, policy) = redeemer.reserved(&app, &mut session, body.lease()).await?;
+    let (standing, policy) = match redeemer.reserved(&app, &mut session, body.lease()).await? {
+        Ok(reserved) => reserved,
+        Err(refused) => return redeem::refuse(&app, session, None, refused).await,
+    };
     openings::release(&mut session, &redeemer.key).await?;
     let data = json!({ "operation": policy.operation, "record": standing.handle, "reservation": body.reservation_id });
     redeemer.write(&app, &mut session, "operation.released", &standing.user_id, data).await?;

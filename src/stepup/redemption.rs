@@ -208,17 +208,18 @@ pub struct Reservation<'a> {
 }
 
 impl Redeemer<'_> {
-    /// The record this reservation of the service's is on, held, and the policy it was reserved under.
+    /// The record this reservation of the service's is on, held, and the policy it was reserved under. Refused with `409
+    /// verification_record.reservation_lost` when the lease has ended or another took its place; `.already_redeemed`, `.revoked`. A refusal
+    /// is written into the log of the transaction: commit it.
     ///
     /// # Errors
-    /// `404 verification_record.not_found` unless it was reserved for an operation of the service's; `409 verification_record.reservation_lost` when
-    /// the lease has ended or another took its place; `.already_redeemed`, `.revoked`.
+    /// `404 verification_record.not_found` unless it was reserved for an operation of the service's; nothing is to be committed then.
     pub async fn reserved<'p>(
         &self,
         app: &'p App,
         session: &mut Session,
         lease: Reservation<'_>,
-    ) -> Result<(Standing, &'p Policy)> {
+    ) -> Result<Result<(Standing, &'p Policy), Refused>> {
         let found = openings::find(session, &self.key).await?.ok_or(Code::UnknownRecord)?;
         let standing = self.hold(session, &found.user_id).await?.ok_or(Code::UnknownRecord)?;
         let operation = standing.reserved_for.as_deref().unwrap_or_default();
@@ -227,27 +228,38 @@ impl Redeemer<'_> {
         let is_same = standing.reserved_by.as_ref() == Some(self.service)
             && standing.reservation_id.as_deref() == Some(lease.id)
             && standing.fence == lease.fence;
-        match () {
-            () if standing.revoked_at.is_some() => Err(Code::RecordRevoked.into()),
-            () if standing.spent_at.is_some() => Err(Code::AlreadyRedeemed.into()),
-            () if !is_same || standing.lease_left(app.now()).is_zero() => Err(Code::ReservationLost.into()),
-            () => Ok((standing, policy)),
-        }
+        let code = match () {
+            () if standing.revoked_at.is_some() => Code::RecordRevoked,
+            () if standing.spent_at.is_some() => Code::AlreadyRedeemed,
+            () if !is_same || standing.lease_left(app.now()).is_zero() => Code::ReservationLost,
+            () => return Ok(Ok((standing, policy))),
+        };
+        self.refuse(app, session, &standing, held_for(policy, &standing), code.refuse()).await.map(Err)
     }
 
     /// What a reserved record was reserved with. Its age was judged then: the lease may outlast it. A method that has died since, or a
-    /// policy that has become stricter, counts.
+    /// policy that has become stricter, counts; such a refusal is written into the log of the transaction, too.
     pub async fn admit_reserved<'p>(
         &self,
         app: &App,
         session: &mut Session,
         (standing, policy): (Standing, &'p Policy),
-    ) -> Result<Admitted<'p>> {
+    ) -> Result<Result<Admitted<'p>, Refused>> {
         let proofs = standing.proofs(session, &self.key, app.now()).await?;
         let newest = proofs.iter().map(|proof| proof.at).max().unwrap_or_else(|| app.now());
-        let met = policy.judge(&proofs, newest).map_err(|missing| not_satisfied(policy, &missing))?;
-        Ok(Admitted { policy, met, standing })
+        match policy.judge(&proofs, newest) {
+            Ok(met) => Ok(Ok(Admitted { policy, met, standing })),
+            Err(missing) => {
+                let refusal = not_satisfied(policy, &missing);
+                self.refuse(app, session, &standing, held_for(policy, &standing), refusal).await.map(Err)
+            }
+        }
     }
+}
+
+/// What a reservation was made for; its payload was judged then.
+fn held_for<'a>(policy: &'a Policy, standing: &'a Standing) -> Action<'a> {
+    Action { subject: &standing.user_id, operation: &policy.operation, payload_digest: None }
 }
 
 /// The contract's order: expired or revoked, not satisfied, another payload, already redeemed; then reserved.

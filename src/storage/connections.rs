@@ -147,3 +147,7 @@ impl<D: Plain> fmt::Debug for Connections<D> {
         f.debug_struct("Connections").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "connections_tests.rs"]
+mod tests;

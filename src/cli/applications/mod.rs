@@ -217,7 +217,7 @@ async fn delete(config: &ConfigFile, id: ApplicationId) -> anyhow::Result<()> {
     let app = offline::app(config.load()?).await?;
     let mut session = app.db.write().await?;
     match management::remove(&mut session, &id).await {
-        Err(error) if error.shown().code == Code::EntityNotFound => anyhow::bail!("there is no application {id}"),
+        Err(error) if error.code() == Code::EntityNotFound => anyhow::bail!("there is no application {id}"),
         outcome => outcome.map_err(offline::told)?,
     }
     let data = json!({ "id": id, "by": "command line" });

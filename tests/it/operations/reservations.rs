@@ -54,6 +54,9 @@ async fn a_late_commit_with_an_old_fence_is_refused() {
     assert_eq!(end(&bank, &record, "release", &old).await.gist(), "409 verification_record.reservation_lost");
     let forged = json!({ "reservationId": new["reservationId"], "fence": 2 });
     assert_eq!(end(&bank, &record, "commit", &forged).await.gist(), "409 verification_record.reservation_lost");
+    let told = "select count(*) from audit_events where type = 'operation.refused'
+                  and cast(data as text) like '%verification_record.reservation_lost%'";
+    assert_eq!(app.number(told).await, 4);
     end(&batch, &record, "commit", &new).await.expect("200");
 }
 
@@ -94,6 +97,7 @@ async fn what_a_reserved_record_rests_on_must_still_stand_at_the_commit() {
     let reservation = reserve(&bank, &record, &user, 60).await.expect("200").json();
     user.call("DELETE", &format!("/api/verifications/{record}"), "", Value::Null).await.expect("204");
     assert_eq!(end(&bank, &record, "commit", &reservation).await.gist(), "409 verification_record.revoked");
+    assert_eq!(app.number("select count(*) from audit_events where type = 'operation.refused'").await, 2);
 }
 
 #[tokio::test]
