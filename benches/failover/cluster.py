@@ -21,7 +21,8 @@ class Cluster:
         self.confirm, self.level = confirm, level
         if AS_SERVER:
             shutil.chown(folder, "postgres")
-        self._as_server("initdb", "--pgdata", self.data("a"), "--username=postgres", "--auth=trust", "--no-locale", "--encoding=UTF8", "--data-checksums")
+        options = "--username=postgres --auth=trust --no-locale --encoding=UTF8 --data-checksums"
+        self._as_server("initdb", "--pgdata", self.data("a"), *options.split())
         with open(self.data("a") / "postgresql.conf", "a") as file:
             file.write("include = 'laboratory.conf'\n")
         self._configure("a", confirm="")

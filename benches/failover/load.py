@@ -10,6 +10,8 @@ import threading
 import time
 import urllib.parse
 
+from service import NODES
+
 MANAGEMENT = "https://default.logto.app/api"
 USERS = 40
 CONSENTERS, READERS = 6, 2
@@ -46,7 +48,9 @@ class Load:
 
     def __init__(self, service):
         self.ports, self.client = service.ports, Client()
-        self.basic = {name: self._basic(name, service.application(name, *more)) for name, more in [("bank-api", []), ("office", ["--management"])]}
+        self.basic = {
+            name: self._basic(name, service.application(name, *more)) for name, more in [("bank-api", []), ("office", ["--management"])]
+        }
         self.answers = collections.Counter()  # by what was asked, and status
         self.good = collections.defaultdict(list)  # when something was done, by what
         self.unclear = 0  # redemptions whose first answer was none
@@ -56,6 +60,7 @@ class Load:
         self.changed = []  # keys that were answered in two ways
         self.inactive = []  # assertions that were refused
         self.held = []  # reservations to be committed later
+        self.stock = []  # records that were proved, to be redeemed later
         self.strange = []  # answers that ought not to be
         self.lock, self.over = threading.Lock(), threading.Event()
         self.serial = itertools.count()
@@ -68,12 +73,20 @@ class Load:
     def _user(self, number):
         """A new user, with a token."""
         form = {"grant_type": "client_credentials", "resource": MANAGEMENT, "scope": "all"}
-        manager = {"Authorization": "Bearer " + self._sure("POST", "/oidc/token", urllib.parse.urlencode(form), self.basic["office"])["access_token"]}
+        manager = {
+            "Authorization": "Bearer "
+            + self._sure("POST", "/oidc/token", urllib.parse.urlencode(form), self.basic["office"])["access_token"]
+        }
         password = f"horse-battery-{number}"
         user = self._sure("POST", "/api/users", {"username": f"user_{number}", "password": password}, manager)["id"]
         ticket = self._sure("POST", "/api/subject-tokens", {"userId": user}, manager)["subjectToken"]
         kind = "urn:ietf:params:oauth:grant-type:token-exchange"
-        form = {"grant_type": kind, "subject_token": ticket, "subject_token_type": "urn:logto:token-type:impersonation_token", "scope": "openid"}
+        form = {
+            "grant_type": kind,
+            "subject_token": ticket,
+            "subject_token_type": "urn:logto:token-type:impersonation_token",
+            "scope": "openid",
+        }
         token = self._sure("POST", "/oidc/token", urllib.parse.urlencode(form), self.basic["office"])["access_token"]
         return user, password, {"Authorization": f"Bearer {token}"}
 
@@ -102,12 +115,13 @@ class Load:
             told = json.loads(text) if text else {}
         except ValueError:
             told = None
-        by = "" if status == 0 or told is not None else " (HAProxy)"
+        # What was sent to a node past HAProxy, and what HAProxy answered by itself.
+        by = " at a node" if port in NODES and status == 0 else "" if status == 0 or told is not None else " by HAProxy"
         with self.lock:
             self.answers[what, f"{status}{by}"] += 1
             if status in (200, 201, 409):
                 self.good[what].append(at)
-            if status >= 500 and status != 503 and not by:
+            if status >= 500 and status != 503 and told is not None:
                 self.strange.append(f"{what}: {status} {text.decode()}")
         return status, told or {}, text
 
@@ -119,7 +133,7 @@ class Load:
             time.sleep(0.02)
 
     def _consent(self, number):
-        kinds = itertools.cycle([self._once, self._by_two_keys, self._by_one_key_twice, self._reserved])
+        kinds = itertools.cycle([self._once, self._by_two_keys, self._by_one_key_twice, self._reserved, self._later])
         for user, kind in zip(itertools.cycle(self.users[number::CONSENTERS]), kinds):
             if self.over.is_set():
                 return
@@ -133,7 +147,9 @@ class Load:
         """A record of the user's consent to a transfer, and what is to be asked about it."""
         owner, password, token = user
         payload = {"amount": f"{next(self.serial)}.00", "currency": "EUR", "payee": "ACME GmbH"}
-        status, told, _ = self.ask("open", "web", "POST", "/api/verifications", {"operation": "payments.transfer", "payload": payload}, token)
+        status, told, _ = self.ask(
+            "open", "web", "POST", "/api/verifications", {"operation": "payments.transfer", "payload": payload}, token
+        )
         if status != 201:
             return None
         record = told["verificationRecordId"]
@@ -180,7 +196,7 @@ class Load:
 
     def _at_once(self, record, body, keys):
         """Both nodes at the same moment."""
-        pair = [threading.Thread(target=self._redeem, args=(record, body, node, key)) for node, key in zip(["one", "two"], keys)]
+        pair = [threading.Thread(target=self._redeem, args=(record, body, node, key)) for node, key in zip(NODES, keys, strict=True)]
         for thread in pair:
             thread.start()
         for thread in pair:
@@ -206,12 +222,20 @@ class Load:
             else:
                 self._surely("commit", "web", f"/api/verifications/{record}/commit", lease, f"key-{next(self.serial)}")
 
+    def _later(self, record, body):
+        self.stock.append((record, body))
+
+    def redeem_stock(self):
+        """Redeems what people proved some seconds ago, one after the other."""
+        while self.stock:
+            self._redeem(*self.stock.pop())
+
     def ask_again(self):
         """After all is over, about every redemption that was answered, in turn: a thief with another key; the service again, with its
         own key. And the commits of the reservations that are still open. Says what came of these three."""
         thief, again, late = collections.Counter(), collections.Counter(), collections.Counter()
         redeemed = [entry for entry in self.keys.items() if entry[1][0].endswith("/redeem")]
-        for number, (key, (path, body, first)) in enumerate(redeemed):
+        for number, (key, (path, body, _)) in enumerate(redeemed):
             if number % 2:
                 status, told = self._redeem(path.split("/")[3], body)
                 thief[told.get("code", status)] += 1

@@ -15,7 +15,7 @@ AS_SERVER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 def free_ports(*names):
     """A free port for each name."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: one.getsockname()[1] for name, one in zip(names, sockets)}
+    ports = {name: one.getsockname()[1] for name, one in zip(names, sockets, strict=True)}
     for one in sockets:
         one.close()
     return ports
@@ -28,7 +28,7 @@ def filled(name, values):
 
 def run(*command, **more):
     """Runs to the end; gives what it wrote."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    done = subprocess.run(command, capture_output=True, text=True, **more)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
