@@ -19,8 +19,10 @@ class Cluster:
     def __init__(self, folder, confirm, level="on"):
         self.folder, self.ports, self.primary = Path(folder), free_ports(*NAMES), "a"
         self.confirm, self.level = confirm, level
+
+    def start(self):
         if AS_SERVER:
-            shutil.chown(folder, "postgres")
+            shutil.chown(self.folder, "postgres")
         options = "--username=postgres --auth=trust --no-locale --encoding=UTF8 --data-checksums"
         self._as_server("initdb", "--pgdata", self.data("a"), *options.split())
         with open(self.data("a") / "postgresql.conf", "a") as file:

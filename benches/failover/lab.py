@@ -4,6 +4,7 @@ import base64
 import collections
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -21,7 +22,7 @@ class Run:
     """A scenario's stage, and its line of the table."""
 
     def __init__(self, name, confirm=ANY_ONE, level="on", pool_mode=None):
-        self.name, self.rows, self.broken = name, [], []
+        self.name, self.broken, self.figures = name, [], None
         self.setting = (confirm, level, pool_mode)
 
     @contextlib.contextmanager
@@ -30,20 +31,26 @@ class Run:
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             cluster = servers.Cluster(folder, confirm, level)
             stack.callback(cluster.stop)
-            service = Service(folder, cluster, binary, pool_mode)
+            cluster.start()
+            service = Service(folder, cluster, binary)
             stack.callback(service.stop)
+            service.open(pool_mode)
             for name in NODES:
                 service.start(name)
             yield cluster, service
 
     def say(self, what, value):
-        self.rows.append((what, value))
         print(f"  {what:<58} {value}", flush=True)
 
     def must(self, what, holds):
         if not holds:
             self.broken.append(what)
             print(f"  BROKEN: {what}", flush=True)
+
+
+def tell_outage(run, load, since):
+    run.outage = f"{load.outage('redeem', since):.2f}"
+    run.say("longest time without a good answer to redeem, in seconds", run.outage)
 
 
 def counted(counter):
@@ -62,8 +69,11 @@ def report(run, load, service, twice_is_expected=False):
     run.say("asked again with the same key", counted(again))
     run.say("reservations that were open, committed at the end", counted(late))
     kept = thief["verification_record.already_redeemed"] + again["the same"] + late[200]
-    run.say("answered, and not known any more", sum(map(sum, (thief.values(), again.values(), late.values()))) - kept)
+    lost = sum(map(sum, (thief.values(), again.values(), late.values()))) - kept
+    run.say("answered, and not known any more", lost)
     run.say("REDEEMED TWICE", len(load.twice()))
+    redeemed = [load.answers["redeem", status] for status in ("200", "409", "503")]
+    run.figures = [len(load.redemptions), *redeemed, run.outage, load.unclear, lost, len(load.twice()), len(load.strange)]
     run.say("keys that were answered in two ways", len(load.changed))
     run.say("assertions refused", len(load.inactive))
     run.say("answers 500 or worse, beside 503", len(load.strange))
@@ -107,8 +117,8 @@ def fail_over(run, binary, cut="", promote=None, twice_is_expected=False):
         run.say("seconds until the old primary streamed again, as a standby", f"{cluster.rejoin('a'):.1f}")
         time.sleep(3)
         load.stop()
-        for what in ["redeem", "read"]:
-            run.say(f"longest time without a good answer to {what}, in seconds", f"{load.outage(what, killed):.1f}")
+        tell_outage(run, load, killed)
+        run.say("longest time without a good answer to read, in seconds", f"{load.outage('read', killed):.2f}")
         report(run, load, service, twice_is_expected)
 
 
@@ -123,7 +133,7 @@ def nodes(run, binary):
         time.sleep(3)
         run.say("seconds until a killed node was ready again", f"{service.start('one'):.2f}")
         time.sleep(3)
-        run.say("longest time without a good answer to redeem, in seconds", f"{load.outage('redeem', begun):.2f}")
+        tell_outage(run, load, begun)
         run.say("answers by then", counted(by_status(load)))
         for rotate in (["rotate"], ["rotate", "--now"]):
             service.command("keys", *rotate)
@@ -175,17 +185,16 @@ def alone(run, binary):
         time.sleep(0.5)  # what was under way then may still be answered
         cut = time.monotonic()
         time.sleep(20)
+        run.say("connections of the primary that wait for a standby", cluster.ask("a", waiting))
         back = time.monotonic()
         for name in ["b", "c"]:
             cluster.reconnect(name)
         answered = {what: sum(cut < at < back for at in load.good[what]) for what in ["redeem", "commit", "read"]}
         run.say("good answers to redeem, commit, read while they were away", ", ".join(map(str, answered.values())))
         run.must("nothing is answered as redeemed", answered["redeem"] + answered["commit"] == 0)
-        run.say("connections of the primary that wait for a standby", cluster.ask("a", waiting))
         time.sleep(8)
-        run.say("the same, 8 seconds after they are back", cluster.ask("a", waiting))
         load.stop()
-        run.say("longest time without a good answer to redeem, in seconds", f"{load.outage('redeem', cut):.1f}")
+        tell_outage(run, load, cut)
         report(run, load, service)
 
 
@@ -214,12 +223,18 @@ SCENARIOS = {
 
 
 def main():
+    # Whoever stops us finds nothing left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     binary, broken = program(), []
     for name in sys.argv[1:] or SCENARIOS:
         run, play = SCENARIOS[name]
         print(f"\n{name}: {run.name}", flush=True)
         play(run, binary)
         broken += [f"{name}: {what}" for what in run.broken]
+    heads = ["scenario", "redeemed", "200", "409", "503", "outage, s", "unclear", "lost", "twice", "500"]
+    print()
+    for row in [heads, *([name, *run.figures] for name, (run, _) in SCENARIOS.items() if run.figures)]:
+        print("| " + " | ".join(f"{value:>9}" for value in row) + " |")
     if broken:
         raise SystemExit("\n".join(["", "BROKEN", *broken]))
     print("\nall that must hold holds")

@@ -48,12 +48,15 @@ def program():
 
 
 class Service:
-    """Everything between clients and the cluster; `pool_mode` puts a PgBouncer in between."""
+    """Everything between clients and the cluster; a pool mode puts a PgBouncer in between."""
 
-    def __init__(self, folder, cluster, binary, pool_mode=None):
+    def __init__(self, folder, cluster, binary):
         self.folder, self.cluster, self.binary = Path(folder), cluster, binary
         self.ports = {**free_ports("web", "database", "pooler", *NODES), **cluster.ports}
         self.beside = {}
+
+    def open(self, pool_mode):
+        """Starts all but the nodes."""
         self._start_proxy()
         if pool_mode:
             self._start_pooler(pool_mode)
@@ -81,7 +84,9 @@ class Service:
         path.write_text(filled("pgbouncer.ini", {**self.ports, "folder": self.folder, "pool_mode": pool_mode}))
         (self.folder / "users.txt").write_text('"countersign" ""\n')
         pgbouncer = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
-        self.beside["pgbouncer"] = Background(self.folder / "pgbouncer.log", *AS_SERVER, pgbouncer, str(path))
+        # Not by `runuser`: that would be what is killed in the end, and leave the pooler.
+        user = {"user": "postgres", "group": "postgres"} if AS_SERVER else {}
+        self.beside["pgbouncer"] = Background(self.folder / "pgbouncer.log", pgbouncer, str(path), **user)
 
     def command(self, *arguments, config=True):
         """Runs a command of the program; gives its output."""
