@@ -49,9 +49,10 @@ impl Answer {
     }
 
     /// A refusal.
-    pub fn refused(refusal: &Refusal) -> Result<Self> {
+    pub fn refused(refusal: Refusal) -> Result<Self> {
+        let status = refusal.code.status();
         let body = serde_json::to_string(&ErrorBody::from(refusal)).context("a refusal as JSON")?;
-        Ok(Self { status: refusal.code.status(), body })
+        Ok(Self { status, body })
     }
 
     /// On the wire.

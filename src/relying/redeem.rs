@@ -136,7 +136,7 @@ pub(super) async fn refuse(
         return Ok(answer);
     }
     if refused.is_final {
-        return idempotency::commit(app, session, key, Answer::refused(&refused.refusal)?).await;
+        return idempotency::commit(app, session, key, Answer::refused(refused.refusal)?).await;
     }
     session.commit().await?;
     Err(refused.refusal.into())

@@ -20,7 +20,7 @@ pub struct ErrorBody {
     #[schema(example = "verification_record.permission_denied")]
     pub code: &'static str,
     /// For people; may change.
-    pub message: String,
+    pub message: &'static str,
     /// What else helps to act on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
@@ -31,14 +31,10 @@ pub struct ErrorBody {
     pub details: Option<String>,
 }
 
-impl From<&Refusal> for ErrorBody {
-    fn from(refusal: &Refusal) -> Self {
-        Self {
-            code: refusal.code.code(),
-            message: refusal.code.sentence().to_owned(),
-            data: refusal.data.clone(),
-            details: refusal.details.clone(),
-        }
+impl From<Refusal> for ErrorBody {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { code, data, details, .. } = refusal;
+        Self { code: code.code(), message: code.sentence(), data, details }
     }
 }
 
@@ -61,7 +57,7 @@ impl ResponseError for Error {
             response.insert_header((header::RETRY_AFTER, wait.as_millis().div_ceil(1000).max(1).to_string()));
         }
         response.insert_header((header::CACHE_CONTROL, "no-store"));
-        response.json(ErrorBody::from(&refusal))
+        response.json(ErrorBody::from(refusal))
     }
 }
 
