@@ -6,16 +6,16 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use countersign::domain::application::ClientSettings;
+use countersign::domain::application::{ClientSettings, Connection};
 use serde_json::{Value, json};
 
 use super::client::{CALLBACK, Client, Surfer, VERIFIER};
 use crate::harness::{Answer, TestApp};
 
 const ONE_FACTOR: (&str, Option<&str>) = ("acr_values", Some("urn:countersign:acr:1fa"));
-const DENIED: &str = "401 verification_record.permission_denied";
+pub const DENIED: &str = "401 verification_record.permission_denied";
 
-async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
+pub async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client.application.id.as_str()),
@@ -37,7 +37,7 @@ async fn sign_in_again(app: &TestApp, surfer: &mut Surfer<'_>, address: &str) {
     surfer.give_code(&app.code_for(address)).await;
 }
 
-async fn remove_phone(app: &TestApp, token: &str) -> Answer {
+pub async fn remove_phone(app: &TestApp, token: &str) -> Answer {
     Answer::of(app.http.delete(app.url("/api/my-account/primary-phone")).bearer_auth(token)).await
 }
 
@@ -87,8 +87,18 @@ async fn only_a_sign_in_that_was_asked_for_as_a_step_up_permits_anything() {
 async fn more_than_these_pages_can_prove_is_refused_and_other_classes_are_not_ours_to_promise() {
     let app = TestApp::start().await;
     let client = Client::spa(&app).await;
-    let two = [("acr_values", Some("urn:countersign:acr:2fa"))];
-    assert_eq!(Surfer::at(&app, &client.authorize(&two)).await.arrived()["error"], "unmet_authentication_requirements");
+    let settings = ClientSettings { connections: Some(vec![Connection::Email]), ..Default::default() };
+    let mails = Client::of(&app, "SPA", settings).await;
+    let cases = [
+        (&client, "urn:countersign:acr:phr"),
+        (&client, "urn:countersign:acr:methods:passkey urn:example:gold"),
+        (&mails, "urn:countersign:acr:2fa"),
+        (&mails, "urn:countersign:acr:methods:phone_code"),
+    ];
+    for (client, acr) in cases {
+        let surfer = Surfer::at(&app, &client.authorize(&[("acr_values", Some(acr))])).await;
+        assert_eq!(surfer.arrived()["error"], "unmet_authentication_requirements", "{acr}");
+    }
     for acr in ["urn:countersign:acr:2fa urn:countersign:acr:1fa", "urn:example:gold", ""] {
         let surfer = Surfer::at(&app, &client.authorize(&[("acr_values", Some(acr))])).await;
         assert_eq!(surfer.shown.status, 200, "{acr}");
