@@ -73,7 +73,8 @@ fn values_that_nobody_knows_are_met_by_nothing_and_those_of_others_ask_for_nothi
     let parse = |values: &str| Demand::parse(values, None, Duration::from_secs(600));
     assert_eq!(parse("urn:example:gold"), None);
     assert_eq!(parse(""), None);
-    for unknown in ["urn:countersign:acr:phr", "urn:countersign:acr:methods:", "urn:countersign:acr:methods:password.x"] {
+    for unknown in ["urn:countersign:acr:phr", "urn:countersign:acr:methods:", "urn:countersign:acr:methods:password.x"]
+    {
         assert_eq!(demand(unknown).next(&[Password], Method::ALL), Next::Unmet, "{unknown}");
         assert_eq!(demand(unknown).within(Method::ALL), None);
     }

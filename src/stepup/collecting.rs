@@ -64,12 +64,7 @@ pub async fn add(
 }
 
 /// As old as its first proof, whenever that was.
-async fn open(
-    app: &App,
-    session: &mut Session,
-    holder: Holder<'_>,
-    at: Timestamp,
-) -> Result<(RecordKey, Timestamp)> {
+async fn open(app: &App, session: &mut Session, holder: Holder<'_>, at: Timestamp) -> Result<(RecordKey, Timestamp)> {
     let key = record_key(&RecordId::random(&*app.random));
     let expires_at = at.plus(LIFE);
     let new = NewOpening {

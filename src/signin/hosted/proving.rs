@@ -98,8 +98,7 @@ pub async fn proved(
     // What somebody else has proved is not theirs.
     let before = flow.state.collected.take().filter(|collected| collected.user == user.id);
     let key = before.as_ref().and_then(|collected| record_key_of(&collected.record));
-    let actor =
-        Actor { user: Some(&user.id), application: Some(&flow.application.id), client: Some(&at.from.client) };
+    let actor = Actor { user: Some(&user.id), application: Some(&flow.application.id), client: Some(&at.from.client) };
     let holder = Holder { user: &user.id, jkt: flow.state.asked.dpop_jkt.as_deref() };
     let proof = Proof { method, at: at.time };
     let (record, proofs) = collecting::add(app, session, key, holder, proof, actor).await?;

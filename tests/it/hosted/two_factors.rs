@@ -132,7 +132,10 @@ async fn whatever_set_a_policy_demands_its_challenge_leads_to_it() {
     .await;
     let user = app.user().await;
     let client = Client::spa(&app).await;
-    let calls = [("phone", "urn:countersign:acr:methods:password.email_code"), ("email", "urn:countersign:acr:methods:password")];
+    let calls = [
+        ("phone", "urn:countersign:acr:methods:password.email_code"),
+        ("email", "urn:countersign:acr:methods:password"),
+    ];
     for (what, expected) in calls {
         let call = async |token: &str| {
             let path = app.url(&format!("/api/my-account/primary-{what}"));
@@ -146,7 +149,10 @@ async fn whatever_set_a_policy_demands_its_challenge_leads_to_it() {
         surfer.prove_email(&app, &user).await;
         surfer.give_password(&user.password).await;
         let token = token(&app, &client, &surfer).await;
-        assert_eq!((&claims(&token)["acr"], &claims(&token)["amr"]), (&json!("urn:countersign:acr:1fa"), &json!(["otp", "pwd"])));
+        assert_eq!(
+            (&claims(&token)["acr"], &claims(&token)["amr"]),
+            (&json!("urn:countersign:acr:1fa"), &json!(["otp", "pwd"]))
+        );
         call(&token).await.expect("204");
     }
     let document = Answer::of(app.http.get(app.url("/.well-known/openid-configuration"))).await.json();
@@ -166,7 +172,10 @@ async fn who_does_not_own_what_is_demanded_is_sent_back_and_not_signed_in() {
     assert!(surfer.shown.text.contains("Another proof is missing"), "{}", surfer.shown.text);
     let arrived = surfer.arrived();
     assert_eq!((arrived["error"].as_str(), arrived.get("code")), ("unmet_authentication_requirements", None));
-    assert_eq!((arrived["state"].as_str(), arrived["iss"].clone()), ("a state & more", format!("{}/", app.running.url())));
+    assert_eq!(
+        (arrived["state"].as_str(), arrived["iss"].clone()),
+        ("a state & more", format!("{}/", app.running.url()))
+    );
     assert_eq!(app.number("select count(*) from sessions where browser_hash is not null").await, 0);
     // Unless less will do.
     app.advance(60);
@@ -190,9 +199,8 @@ async fn guesses_of_the_password_are_those_of_everywhere() {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let cookie = surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     let form = surfer.form(&[("password", "wrong")]);
-    let tries = (0..12).map(|_| {
-        Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form))
-    });
+    let tries =
+        (0..12).map(|_| Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form)));
     let statuses: Vec<u16> = join_all(tries).await.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 5, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 7, "{statuses:?}");
@@ -264,9 +272,10 @@ async fn a_step_is_taken_once_in_its_own_browser_with_its_own_form() {
     let form = surfer.form(&[("password", &user.password)]);
     let mut stranger = Surfer::at(&app, &client.authorize(&[TWO])).await;
     assert_eq!(stranger.send("/sign-in/password", &form).await.status, 400, "another browser");
-    let forged: Vec<_> = form.iter().map(|(name, value)| {
-        (name.clone(), if name == "token" { "x".repeat(43) } else { value.clone() })
-    }).collect();
+    let forged: Vec<_> = form
+        .iter()
+        .map(|(name, value)| (name.clone(), if name == "token" { "x".repeat(43) } else { value.clone() }))
+        .collect();
     let flow = surfer.field("flow");
     assert_eq!(surfer.send("/sign-in/password", &forged).await.status, 400, "a form that is not ours");
     surfer.go(&format!("/sign-in?flow={flow}")).await;
@@ -274,9 +283,8 @@ async fn a_step_is_taken_once_in_its_own_browser_with_its_own_form() {
     // The right password many times at once gets in once.
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let cookie = surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-    let tries = (0..8).map(|_| {
-        Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form))
-    });
+    let tries =
+        (0..8).map(|_| Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form)));
     let answers = join_all(tries).await;
     let is_in = |answer: &&Answer| answer.text.contains("content=\"0;url=");
     assert_eq!(answers.iter().filter(is_in).count(), 1, "{answers:#?}");
