@@ -38,7 +38,8 @@ export async function twoFactors() {
   equal(await text(page, '.address bdi'), '+1 2025550142', 'whose password');
   equal(await page.$eval('[autocomplete=username]', input => getComputedStyle(input).display), 'none', 'for programs alone');
   equal((await givePassword(page, 'not it')).status(), 422, 'a wrong password');
-  equal(await page.evaluate(() => document.activeElement.id), 'password', 'where one types on');
+  // Where one types on; browsers look for it when they first draw the page.
+  await page.waitForFunction(() => document.activeElement.id === 'password');
   equal(await page.$eval('#password', input => input.value), '', 'what was typed is not sent back');
   // Going back does no harm: whatever page it was, the step that is waited for goes on.
   await page.goBack();
