@@ -3,7 +3,8 @@
 use super::refusal::Refusal;
 
 /// A verification method (contract `operations.md`, "Words").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The account's password.
     Password,

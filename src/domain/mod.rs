@@ -6,6 +6,7 @@ pub mod calling_codes;
 pub mod canonical;
 pub mod common_passwords;
 pub mod decimal;
+pub mod demand;
 pub mod hook;
 pub mod id;
 pub mod identifier;

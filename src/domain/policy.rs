@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    demand,
     id::ApplicationId,
     method::{Category, Method},
     requirement::Requirement,
@@ -38,6 +39,19 @@ impl Acr {
     pub fn of(methods: &[Method]) -> Self {
         let has = |category| methods.iter().any(|method| method.category() == Some(category));
         if has(Category::Knowledge) && has(Category::Possession) { Self::TwoFactors } else { Self::OneFactor }
+    }
+
+    /// The smallest sets of methods that prove as much.
+    #[must_use]
+    pub fn sets(self) -> Vec<Vec<Method>> {
+        let pairs = || {
+            let after = |at| Method::ALL.iter().skip(at + 1);
+            Method::ALL.iter().enumerate().flat_map(move |(at, one)| after(at).map(|other| vec![*one, *other]))
+        };
+        match self {
+            Self::OneFactor => Method::ALL.iter().map(|method| vec![*method]).collect(),
+            Self::TwoFactors => pairs().filter(|pair| Self::of(pair) == Self::TwoFactors).collect(),
+        }
     }
 }
 
@@ -149,10 +163,10 @@ impl Policy {
         missing
     }
 
-    /// The least that any of its sets proves: what a challenge asks for (RFC 9470).
+    /// What a challenge asks for (RFC 9470 3): whoever proves that has satisfied it.
     #[must_use]
-    pub fn acr(&self) -> Acr {
-        self.methods.iter().map(|set| Acr::of(set)).min().unwrap_or(Acr::TwoFactors)
+    pub fn acr_values(&self) -> String {
+        demand::acr_values(&self.methods)
     }
 
     /// Whether `application` may redeem records for this operation.

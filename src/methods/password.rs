@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     refusals,
     stepup::{
-        guesses::Guess,
+        guesses::{Guess, Guesser},
         opened::{self, Whole},
         records::{Fresh, RecordCreated},
     },
@@ -79,19 +79,8 @@ async fn check(app: &App, caller: &Caller, body: PasswordBody) -> Result<HttpRes
     caller.require_first_party()?;
     let whole = Whole::named(app, caller, body.verification_record_id.as_ref()).await?;
     let record = Fresh::new_or_part(app, whole.as_ref(), Method::Password);
-    let guess = Guess::take(app, caller, Method::Password).await?;
-    let user = &caller.user;
-    let verdict = app.hasher.verify(body.password, user.stored_password()).await?;
-    if !verdict.matches {
-        return Err(guess.fail(app, caller, Code::InvalidCredentials).await?.into());
-    }
-    let mut session = app.db.write().await?;
-    let standing = hold_password(&mut session, user, &verdict).await?;
-    if let Err(reason) = standing {
-        drop(session);
-        return Err(guess.fail(app, caller, reason).await?.into());
-    }
-    guess.forgive(&mut session, &user.id).await?;
+    let right = judge(app, caller, &caller.user, body.password).await?;
+    let mut session = right.hold(app, caller, app.db.write().await?).await?;
     let row = NewRecord {
         key: &record.key,
         holder: caller.holder(),
@@ -112,6 +101,50 @@ async fn check(app: &App, caller: &Caller, body: PasswordBody) -> Result<HttpRes
     }
     session.commit().await?;
     Ok(HttpResponse::Created().json(record.created()))
+}
+
+/// A password that was right when it was judged.
+#[must_use]
+pub struct Right<'a> {
+    user: &'a User,
+    guess: Guess,
+    verdict: Verdict,
+}
+
+/// Counts a guess of the user's password and judges it.
+///
+/// # Errors
+/// `422 session.invalid_credentials`, and the guess stays counted; else as for [`Guess::take`].
+pub async fn judge<'a>(
+    app: &App,
+    guesser: impl Into<Guesser<'_>>,
+    user: &'a User,
+    password: SecretString,
+) -> Result<Right<'a>> {
+    let guesser = guesser.into();
+    let guess = Guess::take(app, guesser, Method::Password).await?;
+    let verdict = app.hasher.verify(password, user.stored_password()).await?;
+    if verdict.matches {
+        return Ok(Right { user, guess, verdict });
+    }
+    Err(guess.fail(app, guesser, Code::InvalidCredentials).await?.into())
+}
+
+impl Right<'_> {
+    /// Asks whether what was judged still stands, forgives the guess, and gives the transaction back, which is to store what it earned: the
+    /// user's row is held in it.
+    ///
+    /// # Errors
+    /// As for [`judge`], when the password was changed meanwhile; `401 user.suspended`. The transaction is undone then.
+    pub async fn hold(self, app: &App, guesser: impl Into<Guesser<'_>>, mut session: Session) -> Result<Session> {
+        let standing = hold_password(&mut session, self.user, &self.verdict).await?;
+        if let Err(reason) = standing {
+            drop(session);
+            return Err(self.guess.fail(app, guesser, reason).await?.into());
+        }
+        self.guess.forgive(&mut session, &self.user.id).await?;
+        Ok(session)
+    }
 }
 
 /// Whether what was judged still stands: the hash is the user's, and the user welcome. Holds the row until the record is in, and

@@ -56,8 +56,8 @@ pub struct CodePage {
     pub address: String,
     /// What to do with the link that was sent.
     pub link: Option<String>,
-    /// Where the address can be changed.
-    pub edit: String,
+    /// Where the address can be changed, if somebody typed it.
+    pub edit: Option<String>,
     /// How many digits it has.
     pub digits: u8,
     /// How long it works.
@@ -76,6 +76,44 @@ pub struct CodePage {
     pub wait: u128,
     /// The same in words.
     pub wait_text: String,
+}
+
+/// Asks for the password of a person who has proved something else.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub struct PasswordPage {
+    /// The frame.
+    pub frame: Frame,
+    /// Carried along.
+    pub key: FormKey,
+    /// Why.
+    pub lead: String,
+    /// Whose, for people.
+    pub shown: String,
+    /// Whose, for programs that keep passwords.
+    pub address: String,
+    /// What is wrong with what was typed.
+    pub problem: Option<String>,
+    /// Where somebody else begins.
+    pub other: String,
+}
+
+/// Asks for leave to send a code to an address that the person has not typed.
+#[derive(Template)]
+#[template(path = "send.html")]
+pub struct SendPage {
+    /// The frame.
+    pub frame: Frame,
+    /// Carried along.
+    pub key: FormKey,
+    /// Why.
+    pub lead: String,
+    /// Where to, in part.
+    pub address: String,
+    /// Why none was sent.
+    pub problem: Option<String>,
+    /// Where somebody else begins.
+    pub other: String,
 }
 
 /// Asks a person who is signed in whether it is to be that account.
@@ -155,4 +193,4 @@ macro_rules! pages {
     })* };
 }
 
-pages!(Identifier CodePage Choose Leaving Notice Confirm);
+pages!(Identifier CodePage PasswordPage SendPage Choose Leaving Notice Confirm);

@@ -73,6 +73,14 @@ words! {
     nothing_came_phone: "Nothing came? It can take a minute. Check that the number is right.", "届くまで 1 分ほどかかることがあります。番号に間違いがないかもご確認ください。";
     never_share: "Never share this code. Nobody from {product} will ask for it.", "コードは誰にも教えないでください。{product} の担当者が尋ねることはありません。";
 
+    // Another proof
+    another_proof: "{app} asks for one more proof that it is you.", "{app} では、ご本人であることをもう一つの方法で確認する必要があります。";
+    enter_password: "Enter your password", "パスワードを入力してください";
+    password: "Password", "パスワード";
+    another_code: "One more code", "もう一つのコード";
+    another_code_to: "We will send it to", "次の宛先に送信します。";
+    send_code: "Send the code", "コードを送信";
+
     // What went wrong
     problem: "Problem", "エラー";
     wrong_email: "That is not an e-mail address we can write to. It looks like name@example.com.", "メールアドレスの形式が正しくありません（例：name@example.com）。";
@@ -83,6 +91,10 @@ words! {
     short_code: "The code has {digits} digits.", "コードは {digits} 桁です。";
     expired_code: "This code has expired. Send a new one.", "コードの有効期限が切れました。再送してください。";
     tried_too_often: "That code was tried too often, and works no more. Send a new one.", "試行回数が上限に達したため、このコードは無効になりました。再送してください。";
+    no_password: "Enter your password.", "パスワードを入力してください。";
+    wrong_password: "That password is not right.", "パスワードが正しくありません。";
+    password_locked: "Wrong passwords were entered too often. You can try again in {time}.", "パスワードを間違えた回数が上限に達しました。{time} 後にもう一度お試しください。";
+    password_disabled: "Wrong passwords were entered too often. This password works no more until you set a new one.", "パスワードを間違えた回数が上限に達したため、新しいパスワードを設定するまで使えません。";
     too_many_messages: "Too many messages were asked for. You can send another in {time}.", "送信回数が上限に達しました。{time} 後に再送できます。";
     just_sent: "A message was sent a moment ago. You can send another in {time}.", "送信したばかりです。{time} 後に再送できます。";
     too_many_title: "Too many requests", "リクエストが多すぎます";
@@ -119,6 +131,8 @@ words! {
     // The way out
     leaving: "You are signed in", "ログインしました";
     cancelled: "Nothing has changed", "変更はありません";
+    unmet: "Another proof is missing", "確認方法が足りません";
+    unmet_text: "{app} asks for more than your account has, such as a password or a phone number. Nothing has changed. Taking you back.", "{app} に必要な確認方法（パスワードや電話番号など）がアカウントに登録されていません。変更はありません。アプリに戻ります。";
     leaving_text: "Taking you back to {app}.", "{app} に戻ります。";
     stalled: "If nothing happens:", "自動で切り替わらない場合：";
     finished: "This sign-in is complete", "このログインは完了しています";

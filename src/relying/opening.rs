@@ -88,9 +88,9 @@ pub struct RequirementBody {
     /// Seconds between the oldest method of the set and the operation.
     #[schema(example = 300)]
     max_age: u64,
-    /// What a challenge asks for (RFC 9470): the least that any of the sets proves.
-    #[schema(example = "urn:countersign:acr:1fa")]
-    acr_values: &'static str,
+    /// What a challenge asks for (RFC 9470): whoever proves one of these, at `/authorize`, has proved one of the sets.
+    #[schema(example = "urn:countersign:acr:2fa urn:countersign:acr:methods:password.email_code")]
+    acr_values: String,
     /// Whether the record is good once.
     is_single_use: bool,
     /// Whether the record must be bound to a payload.
@@ -102,7 +102,7 @@ impl From<&Policy> for RequirementBody {
         Self {
             methods: sets(&policy.methods),
             max_age: policy.max_age.as_secs(),
-            acr_values: policy.acr().urn(),
+            acr_values: policy.acr_values(),
             is_single_use: policy.is_single_use,
             binds_payload: policy.binds_payload,
         }

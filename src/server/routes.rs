@@ -54,6 +54,7 @@ pub const UNDOCUMENTED: &[(&str, &[Method])] = &[
     ("/sign-in", &[Method::GET]),
     ("/sign-in/identifier", &[Method::POST]),
     ("/sign-in/code", &[Method::POST]),
+    ("/sign-in/password", &[Method::POST]),
     ("/sign-in/again", &[Method::POST]),
     ("/sign-in/continue", &[Method::POST]),
     ("/sign-in/cancel", &[Method::POST]),

@@ -7,7 +7,10 @@ use super::{grants::TOKEN_EXCHANGE, issue::USER_SCOPES};
 use crate::{
     app::App,
     crypto::{assertions, dpop},
-    domain::{application::GrantType, policy::Acr},
+    domain::{
+        application::GrantType,
+        policy::{Acr, Policy},
+    },
 };
 
 /// What an issuer says of itself (OpenID Connect Discovery 3, RFC 8414 2).
@@ -36,7 +39,7 @@ pub struct Discovery {
     dpop_signing_alg_values_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_signing_alg_values_supported: &'static [&'static str],
-    acr_values_supported: &'static [&'static str],
+    acr_values_supported: Vec<String>,
     ui_locales_supported: &'static [&'static str],
     /// RFC 9207: the redirect names the issuer.
     authorization_response_iss_parameter_supported: bool,
@@ -137,13 +140,26 @@ fn document(app: &App, issuer: &str, places: &Places) -> Discovery {
         dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint_auth_signing_alg_values_supported: assertions::ALGORITHMS,
-        acr_values_supported: const { &[Acr::OneFactor.urn()] },
+        acr_values_supported: acr_values(app),
         ui_locales_supported: &["en", "ja"],
         authorization_response_iss_parameter_supported: true,
         claims_parameter_supported: false,
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
     }
+}
+
+/// The classes, and what the policies ask for beside them: more can be asked for, and nobody has reason to.
+fn acr_values(app: &App) -> Vec<String> {
+    let mut values = vec![Acr::OneFactor.urn().to_owned(), Acr::TwoFactors.urn().to_owned()];
+    for asked in app.policies.iter().map(Policy::acr_values) {
+        for value in asked.split(' ') {
+            if !values.iter().any(|known| known == value) {
+                values.push(value.to_owned());
+            }
+        }
+    }
+    values
 }
 
 fn cached(body: impl Serialize) -> HttpResponse {

@@ -179,7 +179,7 @@ pub fn challenge(policy: &Policy, user: &User) -> Value {
         "operation": policy.operation,
         "methods": sets(&policy.methods),
         "userMethods": names(&user.methods()),
-        "acrValues": policy.acr().urn(),
+        "acrValues": policy.acr_values(),
         "maxAge": policy.max_age.as_secs(),
     })
 }

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     app::App,
-    audit,
+    audit::{self, Actor},
     domain::{
         id::{UserId, random_text},
         method::Method,
@@ -40,6 +40,24 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// On a slow database, looking takes long, too.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// Whose guess it is, and how many they have.
+#[derive(Clone, Copy)]
+pub struct Guesser<'a> {
+    /// Whose account it is about.
+    pub user: &'a UserId,
+    /// For the audit log.
+    pub actor: Actor<'a>,
+    /// When they are locked out.
+    pub policy: SentinelPolicy,
+}
+
+impl<'a> From<&'a Caller> for Guesser<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        let policy = caller.settings.sign_in_experience.sentinel_policy;
+        Self { user: &caller.user.id, actor: caller.into(), policy }
+    }
+}
+
 /// A guess that was counted and may now be judged.
 #[must_use]
 pub struct Guess {
@@ -56,10 +74,10 @@ impl Guess {
     /// # Errors
     /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
     /// being judged that one more could be one too many.
-    pub async fn take(app: &App, caller: &Caller, method: Method) -> Result<Self> {
+    pub async fn take(app: &App, guesser: impl Into<Guesser<'_>>, method: Method) -> Result<Self> {
+        let Guesser { user, policy, .. } = guesser.into();
         let busy = || Code::Unavailable.refuse().retry_after(Duration::from_secs(1));
-        let turn = app.turns.take(&caller.user.id, method).await.ok_or_else(busy)?;
-        let policy = caller.settings.sign_in_experience.sentinel_policy;
+        let turn = app.turns.take(user, method).await.ok_or_else(busy)?;
         let begun = Instant::now();
         for _ in 0..PATIENCE {
             if begun.elapsed() > LONGEST_WAIT {
@@ -67,13 +85,12 @@ impl Guess {
             }
             let now = app.now();
             let mut session = app.db.write().await?;
-            let guard = hold(&mut session, &caller.user.id, method, now).await?;
+            let guard = hold(&mut session, user, method, now).await?;
             if let Some(refusal) = lock_refusal(guard, method, now) {
                 return Err(refusal.into());
             }
             let id = random_text(&*app.random, 21);
             let most = i64::from(policy.max_attempts);
-            let user = &caller.user.id;
             if rows::add_judged(&mut session, &id, user, method.name(), now, window(now), most).await? {
                 session.commit().await?;
                 return Ok(Self { id, method, had_failures: has_failures(guard), _turn: turn });
@@ -95,13 +112,14 @@ impl Guess {
 
     /// The guess was wrong: audits, locks if it was one too many, commits. Gives what to answer: `otherwise`, or that the method is
     /// locked now (contract D8).
-    pub async fn fail(self, app: &App, caller: &Caller, otherwise: Code) -> Result<Refusal> {
+    pub async fn fail(self, app: &App, guesser: impl Into<Guesser<'_>>, otherwise: Code) -> Result<Refusal> {
+        let guesser = guesser.into();
         let now = app.now();
         let mut session = app.db.write().await?;
-        let guard = hold(&mut session, &caller.user.id, self.method, now).await?;
+        let guard = hold(&mut session, guesser.user, self.method, now).await?;
         rows::set_failed(&mut session, &self.id).await?;
         let failed = Failed { reason: otherwise, address: None };
-        let refusal = after_failure(app, &mut session, caller, self.method, guard, failed).await?;
+        let refusal = after_failure(app, &mut session, guesser, self.method, guard, failed).await?;
         session.commit().await?;
         Ok(refusal)
     }
@@ -131,14 +149,15 @@ pub struct Failed<'a> {
 pub async fn count_failure(
     app: &App,
     session: &mut Session,
-    caller: &Caller,
+    guesser: impl Into<Guesser<'_>>,
     method: Method,
     guard: Guard,
     failed: Failed<'_>,
 ) -> Result<Refusal> {
+    let guesser = guesser.into();
     let id = random_text(&*app.random, 21);
-    rows::add_failed(session, &id, &caller.user.id, method.name(), app.now()).await?;
-    after_failure(app, session, caller, method, guard, failed).await
+    rows::add_failed(session, &id, guesser.user, method.name(), app.now()).await?;
+    after_failure(app, session, guesser, method, guard, failed).await
 }
 
 /// A guess was right in this transaction.
@@ -152,14 +171,13 @@ pub async fn count_success(session: &mut Session, user: &UserId, method: Method,
 async fn after_failure(
     app: &App,
     session: &mut Session,
-    caller: &Caller,
+    guesser: Guesser<'_>,
     method: Method,
     guard: Guard,
     failed: Failed<'_>,
 ) -> Result<Refusal> {
     let now = app.now();
-    let user = &caller.user.id;
-    let policy = caller.settings.sign_in_experience.sentinel_policy;
+    let Guesser { user, actor, policy } = guesser;
     let Failed { reason: otherwise, address } = failed;
     let failed = rows::count_failed(session, user, method.name(), window(now)).await?;
     let is_one_too_many = failed >= i64::from(policy.max_attempts);
@@ -167,16 +185,16 @@ async fn after_failure(
     rows::set_failure(session, user, method.name(), until).await?;
     let is_disabled = guard.failures_in_a_row + 1 >= MOST_IN_A_ROW;
     let data = json!({ "method": method.name(), "reason": otherwise.code() });
-    audit::write(app, session, "verification.failed", caller, data).await?;
+    audit::write(app, session, "verification.failed", actor, data).await?;
     let locked_out = json!({ "type": method.identifier(), "value": address.unwrap_or(user.as_str()) });
     if is_disabled {
         let data = json!({ "method": method.name() });
-        audit::write_telling(app, session, "verification.disabled", caller, data, locked_out).await?;
+        audit::write_telling(app, session, "verification.disabled", actor, data, locked_out).await?;
         return Ok(disabled(method));
     }
     let Some(until) = until else { return Ok(otherwise.refuse()) };
     let data = json!({ "method": method.name(), "lockedUntil": until.to_iso() });
-    audit::write_telling(app, session, "verification.locked", caller, data, locked_out).await?;
+    audit::write_telling(app, session, "verification.locked", actor, data, locked_out).await?;
     Ok(locked(method, until, now))
 }
 

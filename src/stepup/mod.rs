@@ -2,6 +2,7 @@
 //! runs through.
 
 pub mod challenges;
+pub mod collecting;
 pub mod gate;
 pub mod guesses;
 pub mod opened;

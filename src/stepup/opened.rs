@@ -88,7 +88,7 @@ impl Opening<'_> {
         let new = NewOpening {
             key: &record.key,
             holder: Holder { user: &self.user.id, jkt: self.jkt },
-            operation: &policy.operation,
+            operation: Some(&policy.operation),
             payload_digest: digest.as_ref().map(<[u8; 32]>::as_slice),
             handle: &handle,
             display: display.as_deref(),

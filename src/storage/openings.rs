@@ -1,4 +1,4 @@
-//! Records that were opened first, for one operation: how they are opened, what stands in them, how they end.
+//! Records that were opened first, mostly for one operation: how they are opened, what stands in them, how they end.
 
 use super::{Session, records::Holder, records::OPENED};
 use crate::domain::{
@@ -13,8 +13,8 @@ pub struct NewOpening<'a> {
     pub key: &'a RecordKey,
     /// Owner; bound to a key when they opened it under one.
     pub holder: Holder<'a>,
-    /// For what.
-    pub operation: &'a str,
+    /// For what; `None` where a sign-in collects what it may be good for.
+    pub operation: Option<&'a str>,
     /// SHA-256 of the canonical payload.
     pub payload_digest: Option<&'a [u8]>,
     /// Its name in the audit log.

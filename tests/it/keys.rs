@@ -215,7 +215,7 @@ async fn leave_consent(app: &TestApp, user: &crate::harness::User<'_>) {
     let opening = NewOpening {
         key: &countersign::domain::id::RecordKey([9; 32]),
         holder: countersign::storage::records::Holder { user: &user.id, jkt: None },
-        operation: "bank.pay",
+        operation: Some("bank.pay"),
         payload_digest: None,
         handle: "a-handle",
         display: Some(&value("verification_records", "a-handle", "display")),

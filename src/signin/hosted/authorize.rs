@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long a browser keeps the cookie of its sign-ins: longer than any of them takes.
-const COOKIE_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const COOKIE_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// `GET /authorize`
 pub async fn root(app: Data<App>, request: HttpRequest) -> HttpResponse {

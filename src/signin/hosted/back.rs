@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, http::header};
 use secrecy::ExposeSecret;
-use serde_json::json;
 
 use super::{
     flow::Flow,
@@ -10,11 +9,9 @@ use super::{
 };
 use crate::{
     app::App,
-    audit::{self, Actor},
     crypto::digest::digest,
     domain::{
         id::{RecordKey, SessionId, UserId},
-        method::Purpose,
         refusal::Code,
     },
     error::Result,
@@ -23,12 +20,10 @@ use crate::{
         entering::{self, Entry},
         redirecting,
     },
-    stepup::records::{Fresh, LIFE},
     storage::{
         Session,
         applications::Application,
         authorization_codes::AuthorizationCode,
-        records::{self, Holder, NewRecord},
         sessions::{self, Proof, Stored},
         users,
     },
@@ -99,7 +94,7 @@ pub async fn open_browser(
 
 /// Lets a person who is signed in at the browser into an application; gives the URL to go to.
 ///
-/// An application that comes again for the same sign-in and scope goes on with the session it has.
+/// An application that comes again for the same sign-in and scope goes on with the session it has. The access token carries `record`.
 pub async fn admit(
     app: &App,
     session: &mut Session,
@@ -107,6 +102,7 @@ pub async fn admit(
     asked: &Asked,
     (user, browser, proof): (&UserId, &SessionId, &Proof),
     from: &Source,
+    record_hash: Option<RecordKey>,
 ) -> Result<String> {
     let now = app.now();
     let below = sessions::find_below(session, browser, &application.id, &asked.scope, proof.auth_time, now).await?;
@@ -126,8 +122,6 @@ pub async fn admit(
             entering::open(app, session, entry).await?
         }
     };
-    let record_hash =
-        if asked.steps_up { prove(app, session, application, asked, (user, proof), from).await? } else { None };
     let granted = AuthorizationCode {
         application_id: application.id.clone(),
         session_id: id,
@@ -145,36 +139,6 @@ pub async fn admit(
     Ok(url(app, &asked.into(), &[("code", Some(code.expose_secret()))]))
 }
 
-/// A sign-in that was asked for as a step-up leaves a verification record: of its method, and as old as it is. Nobody knows its id; the
-/// access token carries its digest.
-async fn prove(
-    app: &App,
-    session: &mut Session,
-    application: &Application,
-    asked: &Asked,
-    (user, proof): (&UserId, &Proof),
-    from: &Source,
-) -> Result<Option<RecordKey>> {
-    let Some(method) = proof.methods().pop() else { return Ok(None) };
-    let record = Fresh::new(app);
-    let row = NewRecord {
-        key: &record.key,
-        holder: Holder { user, jkt: asked.dpop_jkt.as_deref() },
-        method: method.name(),
-        purpose: Purpose::UserPermissionValidation.name(),
-        identifier: None,
-        code: None,
-        created_at: proof.auth_time,
-        expires_at: proof.auth_time.plus(LIFE),
-        verified_at: Some(proof.auth_time),
-        part_of: None,
-    };
-    records::add(session, row).await?;
-    let actor = Actor { user: Some(user), application: Some(&application.id), client: Some(&from.client) };
-    audit::write(app, session, "verification.succeeded", actor, json!({ "method": method.name() })).await?;
-    Ok(Some(record.key))
-}
-
 /// Lets in whoever is signed in at the browser, as they are now; `None` when they are not any more.
 pub async fn admit_again(
     app: &App,
@@ -189,7 +153,8 @@ pub async fn admit_again(
     let is_there = sessions::touch(session, &browser.id, app.now()).await?;
     let user = users::lock(session, &browser.user_id).await?.filter(|user| is_there && !user.is_suspended);
     let Some(user) = user else { return Ok(None) };
-    admit(app, session, application, asked, (&user.id, &browser.id, &proof), from).await.map(Some)
+    // Silence consents to nothing: no record.
+    admit(app, session, application, asked, (&user.id, &browser.id, &proof), from, None).await.map(Some)
 }
 
 /// The redirect URI with these parameters, the client's state and our issuer (RFC 9207).

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::request::Asked;
+use super::{proving::Collected, request::Asked};
 use crate::{
     app::App,
     crypto::digest::{digest, same},
@@ -68,8 +68,10 @@ pub struct State {
     pub asked: Asked,
     /// The language that was chosen on a page.
     pub locale: Option<Locale>,
-    /// Where a code was sent.
+    /// Where a code was sent that is waited for.
     pub sent: Option<SentTo>,
+    /// What has been proved so far in a step-up that takes more.
+    pub collected: Option<Collected>,
 }
 
 /// A code that was sent.
@@ -87,6 +89,9 @@ pub struct SentTo {
     /// How many digits the code has; 0 in what an older version stored: as many as configured.
     #[serde(default)]
     pub digits: u8,
+    /// Whether it is an address of the account that somebody has proved another method of. They did not type it, and are not shown it.
+    #[serde(default)]
+    pub is_own: bool,
 }
 
 /// A flow of the browser that asks.
@@ -105,14 +110,25 @@ pub struct Flow {
 impl Flow {
     /// Begins one. The row is written at once: the next request may come to another node.
     pub async fn begin(app: &App, browser: Browser, application: Application, asked: Asked) -> Result<Self> {
+        let mut session = app.db.write().await?;
+        let flow = Self::begin_in(app, &mut session, browser, application, asked).await?;
+        session.commit().await?;
+        Ok(flow)
+    }
+
+    /// The same in a transaction.
+    pub async fn begin_in(
+        app: &App,
+        session: &mut Session,
+        browser: Browser,
+        application: Application,
+        asked: Asked,
+    ) -> Result<Self> {
         let id = random_text(&*app.random, 21);
-        let state = State { asked, locale: None, sent: None };
+        let state = State { asked, locale: None, sent: None, collected: None };
         let flow = Self { id, application, state, is_finished: false, browser };
         let now = app.now();
-        let mut session = app.db.write().await?;
-        let application = &flow.application.id;
-        rows::add(&mut session, &flow.key(), application, flow.stored()?, now, now.plus(LIFE)).await?;
-        session.commit().await?;
+        rows::add(session, &flow.key(), &flow.application.id, flow.stored()?, now, now.plus(LIFE)).await?;
         Ok(flow)
     }
 
@@ -181,6 +197,12 @@ impl Flow {
         format!("/sign-in?flow={}", self.id)
     }
 
+    /// The page where somebody says who they are, whoever has proved something before.
+    #[must_use]
+    pub fn entry_path(&self, connection: Connection) -> String {
+        format!("{}&by={}", self.path(), connection.name())
+    }
+
     /// The page that asks for the code: another one, so that going back leads to the first.
     #[must_use]
     pub fn code_path(&self) -> String {
@@ -190,17 +212,25 @@ impl Flow {
     /// Changes what is stored of it, as it is now; false when it was finished meanwhile, and nothing changed.
     pub async fn change(&mut self, app: &App, code_id: Option<&str>, change: impl FnOnce(&mut State)) -> Result<bool> {
         let mut session = app.db.write().await?;
-        let Some(row) = rows::lock(&mut session, &self.key(), app.now()).await? else { return Ok(false) };
-        self.state = read(row.request.0)?;
+        if !self.lock(app, &mut session).await? {
+            return Ok(false);
+        }
         change(&mut self.state);
-        rows::set(&mut session, &self.key(), self.stored()?, code_id).await?;
+        self.store(&mut session, code_id).await?;
         session.commit().await?;
         Ok(true)
     }
 
-    /// Locks it for the rest of the transaction; false when it is finished, or too old.
-    pub async fn lock(&self, app: &App, session: &mut Session) -> Result<bool> {
-        Ok(rows::lock(session, &self.key(), app.now()).await?.is_some())
+    /// Locks it for the rest of the transaction, and reads how far it is now; false when it is finished, or too old.
+    pub async fn lock(&mut self, app: &App, session: &mut Session) -> Result<bool> {
+        let Some(row) = rows::lock(session, &self.key(), app.now()).await? else { return Ok(false) };
+        self.state = read(row.request.0)?;
+        Ok(true)
+    }
+
+    /// Stores how far it is; call [`Flow::lock`] first.
+    pub async fn store(&self, session: &mut Session, code_id: Option<&str>) -> Result<()> {
+        Ok(rows::set(session, &self.key(), self.stored()?, code_id).await?)
     }
 
     /// Finishes it, once.

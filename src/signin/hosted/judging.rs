@@ -2,16 +2,18 @@
 
 use super::{
     parameters::Parameters,
-    request::{Asked, Back, Fault, Prompt, Refused},
+    request::{Asked, Back, Fault, Prompt, Refused, UNMET},
 };
 use crate::{
     app::App,
     domain::{
         application::{Connection, GrantType},
+        demand::Demand,
         id::ApplicationId,
-        policy::Acr,
+        method::Method,
     },
     signin::{issue, redirecting::ResponseMode},
+    stepup::records::LIFE,
     storage::applications::{self, Application},
 };
 
@@ -93,20 +95,19 @@ fn is_digest(text: &str) -> bool {
 
 fn asked(app: &App, parameters: &Parameters, application: &Application, back: &Back) -> Result<Asked, Refused> {
     let Back { issuer, redirect_uri, response_mode, state } = back.clone();
-    let (connections, is_connection_named) = connections(app, parameters, application)?;
+    let max_age = parameters.get("max_age").map(str::parse).transpose();
+    let max_age = max_age.map_err(|_| ("invalid_request", "max_age is a number of seconds"))?;
+    let offered = offered(app, application);
+    let demand = demand(parameters, application, &offered, max_age)?;
+    let (connections, is_connection_named) = connections(parameters, offered, demand.as_ref())?;
     let (prompt, is_create) = prompt(parameters.get("prompt"))?;
     let sends_link = match parameters.get("send") {
         None | Some("code") => false,
         Some("link") => true,
         Some(_) => return Err(("invalid_request", "send is code or link")),
     };
-    let max_age = parameters.get("max_age").map(str::parse).transpose();
-    let max_age = max_age.map_err(|_| ("invalid_request", "max_age is a number of seconds"))?;
-    let steps_up = steps_up(parameters.get("acr_values"))?;
-    // A third party makes no records (contract `logto.md` 1.9), and so no step-up: its sign-in is a sign-in.
-    let steps_up = steps_up && !application.is_third_party;
     // Silence consents to nothing: somebody signs in anew, however fresh an earlier sign-in is.
-    let max_age = if steps_up { Some(0) } else { max_age };
+    let max_age = if demand.is_some() { Some(0) } else { max_age };
     Ok(Asked {
         issuer,
         redirect_uri,
@@ -123,7 +124,7 @@ fn asked(app: &App, parameters: &Parameters, application: &Application, back: &B
         ui_locales: parameters.text("ui_locales"),
         prompt,
         max_age,
-        steps_up,
+        demand,
         is_sign_up: is_create || parameters.get("screen_hint") == Some("signup"),
         sends_link,
         is_from_link: false,
@@ -169,35 +170,46 @@ pub fn read_sent(
     }))
 }
 
-/// Whether one of our classes is asked for, and one that a code by mail or SMS reaches. Of classes that are not ours none is promised
-/// (OpenID Connect Core 3.1.2.1: `acr_values` is voluntary).
-fn steps_up(acr_values: Option<&str>) -> Result<bool, Refused> {
-    let ours: Vec<&str> = acr_values
-        .unwrap_or_default()
-        .split_ascii_whitespace()
-        .filter(|value| value.starts_with("urn:countersign:acr:"))
-        .collect();
-    if !ours.is_empty() && !ours.contains(&Acr::OneFactor.urn()) {
-        return Err(("unmet_authentication_requirements", "these pages prove one factor"));
-    }
-    Ok(!ours.is_empty())
-}
-
-/// The ways in: the one that was named, or all the client and the configuration allow.
-fn connections(
-    app: &App,
+/// What a step-up is to prove, if one is asked for (OpenID Connect Core 3.1.2.1, RFC 9470 4), held against what can be proved here.
+fn demand(
     parameters: &Parameters,
     application: &Application,
-) -> Result<(Vec<Connection>, bool), Refused> {
+    offered: &[Connection],
+    max_age: Option<u64>,
+) -> Result<Option<Demand>, Refused> {
+    let unmet = (UNMET, "nothing in acr_values can be proved on these pages");
+    let acr_values = parameters.get("acr_values").unwrap_or_default();
+    let Some(demand) = Demand::parse(acr_values, max_age, LIFE) else { return Ok(None) };
+    if application.is_third_party {
+        // A third party makes no records (contract `logto.md` 1.9), and so no step-up: its sign-in is a sign-in.
+        return if demand.takes_any() { Ok(None) } else { Err(unmet) };
+    }
+    let codes = offered.iter().map(|connection| connection.method());
+    let provable: Vec<Method> = codes.chain([Method::Password]).collect();
+    demand.within(&provable).map(Some).ok_or(unmet)
+}
+
+/// The ways in the client and the configuration allow, the client's first one first.
+fn offered(app: &App, application: &Application) -> Vec<Connection> {
     let offered = application.client_settings.connections().iter().copied();
-    let mut offered: Vec<Connection> =
-        offered.filter(|connection| app.config.sign_in.of(*connection).enabled).collect();
+    offered.filter(|connection| app.config.sign_in.of(*connection).enabled).collect()
+}
+
+/// The one of them that was named, or all; those in front that count for what is demanded.
+fn connections(
+    parameters: &Parameters,
+    mut offered: Vec<Connection>,
+    demand: Option<&Demand>,
+) -> Result<(Vec<Connection>, bool), Refused> {
     let named = parameters.get("connection");
     if let Some(named) = named {
         offered.retain(|connection| connection.name() == named);
     }
     if offered.is_empty() {
         return Err(("invalid_request", "the connection does not exist, or is not enabled for the client"));
+    }
+    if let Some(demand) = demand {
+        offered.sort_by_key(|connection| demand.rank(connection.method()));
     }
     Ok((offered, named.is_some()))
 }

@@ -8,7 +8,9 @@ pub mod back;
 pub mod flow;
 pub mod forms;
 pub mod judging;
+mod more;
 mod parameters;
+pub mod proving;
 pub mod request;
 mod show;
 mod steps;
@@ -27,6 +29,7 @@ pub fn routes(service: &mut ServiceConfig<'_>) {
         .route("/sign-in", get().to(show::page))
         .route("/sign-in/identifier", post().to(steps::identifier))
         .route("/sign-in/code", post().to(steps::code))
+        .route("/sign-in/password", post().to(steps::password))
         .route("/sign-in/again", post().to(steps::again))
         .route("/sign-in/continue", post().to(steps::go_on))
         .route("/sign-in/cancel", post().to(steps::cancel));

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{domain::application::Connection, error::Error, signin::redirecting::ResponseMode};
+use crate::{
+    domain::{application::Connection, demand::Demand},
+    error::Error,
+    signin::redirecting::ResponseMode,
+};
 
 /// A request that can be answered. What is stored of it while the person signs in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,8 +43,8 @@ pub struct Asked {
     pub prompt: Prompt,
     /// The oldest sign-in that will do, in seconds.
     pub max_age: Option<u64>,
-    /// Whether the client asks for a step-up (RFC 9470): a sign-in that permits what a verification permits.
-    pub steps_up: bool,
+    /// What the client asks for in a step-up (RFC 9470): a sign-in that permits what a verification permits.
+    pub demand: Option<Demand>,
     /// Whether the page is worded for people without an account.
     pub is_sign_up: bool,
     /// Whether what goes to a mail address is a link with a code, and not a code alone.
@@ -67,7 +71,7 @@ impl Default for Asked {
             ui_locales: None,
             prompt: Prompt::Unsaid,
             max_age: None,
-            steps_up: false,
+            demand: None,
             is_sign_up: false,
             sends_link: false,
             is_from_link: false,
@@ -89,6 +93,9 @@ pub enum Prompt {
     /// Whoever is signed in is asked whether it is to be them.
     SelectAccount,
 }
+
+/// What is demanded cannot be proved: here, or by the user who came (RFC 9470 5).
+pub const UNMET: &str = "unmet_authentication_requirements";
 
 /// An error of RFC 6749 4.1.2.1, and its description.
 pub type Refused = (&'static str, &'static str);

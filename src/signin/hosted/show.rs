@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
 use url::form_urlencoded;
 
 use super::{
@@ -10,18 +14,22 @@ use super::{
     back,
     flow::{Flow, SentTo},
     forms::{self, Fields},
+    more,
+    proving::{self, Outcome, Wanted},
     request::Prompt,
 };
 use crate::{
     app::App,
-    domain::{application::Connection, calling_codes, message::Locale, user::User},
+    domain::{application::Connection, calling_codes, message::Locale, refusal::Refusal, user::User},
     error::Result,
     pages::{
         Frame, Page, countries, seconds,
         views::{Choose, CodePage, Identifier, Leaving},
         words::{Words, fill, wait},
     },
+    signin::{codes::Address, entering::browser_life},
     storage::users,
+    web::cookies::Cookie,
 };
 
 /// `GET /sign-in`: the step of the sign-in that the query asks for.
@@ -47,6 +55,13 @@ async fn show(app: &App, request: &HttpRequest) -> Result<HttpResponse> {
     let wanted = wanted(&flow, &query);
     if query.get("step") == "code" && flow.state.sent.is_some() {
         return Ok(code_page(app, &flow, frame, None, query.get("news") == "again", StatusCode::OK));
+    }
+    if wanted.is_none() {
+        match proving::wanted(app, &flow).await? {
+            Wanted::Password(_) => return Ok(more::password_page(&flow, frame, None, StatusCode::OK)),
+            Wanted::Code(address) => return Ok(more::send_page(&flow, frame, &address, None, StatusCode::OK)),
+            Wanted::Somebody => {}
+        }
     }
     if wanted.is_none()
         && let Some(user) = chosen_from(app, request, &flow).await?
@@ -165,7 +180,8 @@ pub fn identifier_page(
     let path = flow.path();
     let other = asked.connections.iter().find(|other| **other != connection);
     let wording = if is_sign_up { "&as=sign-up" } else { "" };
-    let takes_new = app.config.sign_in.of(connection).sign_up;
+    // Whoever is asked for more than a sign-in has an account.
+    let takes_new = app.config.sign_in.of(connection).sign_up && asked.demand.is_none();
     let other_wording = if is_sign_up { "sign-in" } else { "sign-up" };
     let countries =
         if is_phone { countries::served(&app.config.sms.allowed_calling_codes, frame.locale) } else { Vec::new() };
@@ -218,7 +234,7 @@ pub fn code_page(
         Some(Problem::Over(text)) => (None, Some(text.to_owned()), left, true),
         Some(Problem::Sending(text, wait)) => (None, Some(text), wait.unwrap_or(left), false),
     };
-    let sentence = match (sent.is_link, section.sign_up) {
+    let sentence = match (sent.is_link, section.sign_up || sent.is_own) {
         (false, true) => words.sent,
         (false, false) => words.sent_if_known,
         (true, true) => words.sent_link,
@@ -228,9 +244,9 @@ pub fn code_page(
         key: flow.form_key(),
         is_phone: connection == Connection::Sms,
         sent: fill(sentence, &[("digits", &digits.to_string())]),
-        address: shown(&sent.address),
+        address: if sent.is_own { masked(sent) } else { shown(&sent.address) },
         link: sent.is_link.then(|| fill(words.link_sent_text, &[("digits", &digits.to_string())])),
-        edit: format!("{}&by={}", flow.path(), connection.name()),
+        edit: (!sent.is_own).then(|| flow.entry_path(connection)),
         digits,
         hint: fill(words.code_hint, &[("minutes", &minutes)]),
         is_over,
@@ -251,8 +267,14 @@ pub fn digits(app: &App, sent: &SentTo) -> u8 {
     if sent.digits > 0 { sent.digits } else { app.config.sign_in.of(sent.connection).code_digits }
 }
 
+/// An address that nobody typed, in part.
+fn masked(sent: &SentTo) -> String {
+    Address::parse(sent.connection, &sent.address).map_or_else(String::new, |address| address.masked)
+}
+
 /// An address for people: of a phone, its country code apart.
-fn shown(address: &str) -> String {
+#[must_use]
+pub fn shown(address: &str) -> String {
     let parts = address.strip_prefix('+').and_then(|digits| {
         let code = calling_codes::of(digits)?;
         Some((code, digits.strip_prefix(code)?))
@@ -274,10 +296,49 @@ fn choose_page(flow: &Flow, frame: Frame, user: &User) -> HttpResponse {
     .answer(StatusCode::OK)
 }
 
+/// What a person sees of the outcome of a proof; with the cookie of their browser, where they are signed in.
+pub fn outcome_page(app: &App, flow: &Flow, frame: Frame, outcome: Outcome) -> HttpResponse {
+    match outcome {
+        Outcome::More => forms::redirect(&flow.path()),
+        Outcome::Unmet(url) => leaving_page(flow, frame, url, Left::Unmet),
+        Outcome::In { url, secret } => {
+            let mut response = leaving_page(flow, frame, url, Left::SignedIn);
+            if let Some(cookie) = Cookie::Session.set(app, &secret, browser_life(app)) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+    }
+}
+
+/// How a person leaves.
+#[derive(Clone, Copy)]
+pub enum Left {
+    /// Signed in.
+    SignedIn,
+    /// As they wished.
+    Cancelled,
+    /// Without owning what was asked for.
+    Unmet,
+}
+
 /// The page that takes a person back. After this the flow's pages say that it is over.
-pub fn leaving_page(flow: &Flow, frame: Frame, url: String, is_signed_in: bool) -> HttpResponse {
+pub fn leaving_page(flow: &Flow, frame: Frame, url: String, left: Left) -> HttpResponse {
     let words = frame.words;
-    let text = fill(words.leaving_text, &[("app", &flow.application.name)]);
-    Leaving { title: if is_signed_in { words.leaving } else { words.cancelled }, text, url, frame }
-        .answer(StatusCode::OK)
+    let app = [("app", flow.application.name.as_str())];
+    let (title, text) = match left {
+        Left::SignedIn => (words.leaving, words.leaving_text),
+        Left::Cancelled => (words.cancelled, words.leaving_text),
+        Left::Unmet => (words.unmet, words.unmet_text),
+    };
+    Leaving { title, text: fill(text, &app), url, frame }.answer(StatusCode::OK)
+}
+
+/// Tells programs how long to wait.
+pub fn tell_wait(response: &mut HttpResponse, refusal: &Refusal) {
+    if let Some(length) = refusal.retry_after
+        && let Ok(value) = header::HeaderValue::from_str(&seconds(length).to_string())
+    {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
 }

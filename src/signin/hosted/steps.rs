@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::StatusCode,
     web::{Data, Payload},
 };
 
@@ -13,7 +13,9 @@ use super::{
     back::{self, Source},
     flow::{Flow, SentTo},
     forms::{self, Fields},
-    show::{self, Problem, Typed},
+    more,
+    proving::{self, At, Entrance, Wanted, wanted},
+    show::{self, Left, Problem, Typed},
 };
 use crate::{
     app::App,
@@ -26,12 +28,9 @@ use crate::{
         countries, plain_digits,
         words::{Words, fill, wait},
     },
-    signin::{
-        codes::{self, Address, Ask, Carries, Holder, Wrong},
-        entering,
-    },
+    signin::codes::{self, Address, Ask, Carries, Holder, Wrong},
     storage::sign_in_codes,
-    web::{client::Languages, cookies::Cookie},
+    web::client::Languages,
 };
 
 /// A form that is what it says, with its flow; or what is answered instead.
@@ -51,7 +50,7 @@ async fn open(app: &App, request: &HttpRequest, payload: Payload) -> Result<Resu
 }
 
 macro_rules! step {
-    ($(#[$about:meta])* $name:ident, $work:ident) => {
+    ($(#[$about:meta])* $name:ident, $work:path) => {
         $(#[$about])*
         pub async fn $name(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
             let outcome = match open(&app, &request, payload).await {
@@ -75,7 +74,12 @@ step!(
     take_code
 );
 step!(
-    /// `POST /sign-in/again`: the code again, or another.
+    /// `POST /sign-in/password`: the password, in a step-up.
+    password,
+    more::take_password
+);
+step!(
+    /// `POST /sign-in/again`: the code again, or another; or the first to an address that nobody typed.
     again,
     send_again
 );
@@ -109,7 +113,7 @@ async fn take_identifier(app: &App, request: &HttpRequest, mut flow: Flow, field
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(show::identifier_page(app, &flow, frame, typed, problem, status));
     };
-    let refusal = match send(app, request, &mut flow, &address).await? {
+    let refusal = match send(app, request, &mut flow, &address, false).await? {
         Ok(()) => return Ok(forms::redirect(&flow.code_path())),
         Err(refusal) => refusal,
     };
@@ -119,10 +123,9 @@ async fn take_identifier(app: &App, request: &HttpRequest, mut flow: Flow, field
         return Ok(forms::redirect(&flow.code_path()));
     }
     let frame = show::frame(app, request, &flow, Some(fields));
-    let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let problem = told(app, words, &refusal);
-    let mut response = show::identifier_page(app, &flow, frame, typed, Some(problem), status);
-    tell_wait(&mut response, &refusal);
+    let mut response = show::identifier_page(app, &flow, frame, typed, Some(problem), status_of(&refusal));
+    show::tell_wait(&mut response, &refusal);
     Ok(response)
 }
 
@@ -137,19 +140,25 @@ fn read(typed: &Typed) -> Option<Address> {
     }
 }
 
-/// Sends a code and notes where it went. What refuses it is told on a page.
-async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Address) -> Result<Result<(), Refusal>> {
+/// Sends a code and notes where it went: to the address that was typed, or to the user's own. What refuses it is told on a page.
+async fn send(
+    app: &App,
+    request: &HttpRequest,
+    flow: &mut Flow,
+    address: &Address,
+    is_own: bool,
+) -> Result<Result<(), Refusal>> {
     let from = Source::of(request);
     let locale = forms::locale(request, flow.state.locale, flow.state.asked.ui_locales.as_deref());
     let languages = Languages { ui_locales: Some(locale.tag().to_owned()), ..Languages::default() };
     let handle = flow.handle();
-    let is_link = flow.state.asked.sends_link && address.connection == Connection::Email;
+    let is_link = flow.state.asked.sends_link && address.connection == Connection::Email && !is_own;
     let ask = Ask {
         application: &flow.application,
         address,
         holder: Holder::Held(&handle),
         carries: if is_link { Carries::CodeAndLink { auth_params: flow.link_params() } } else { Carries::Code },
-        allows_sign_up: true,
+        allows_sign_up: !is_own,
         browser_hash: None,
         client: &from.client,
         is_back_end: false,
@@ -166,6 +175,7 @@ async fn send(app: &App, request: &HttpRequest, flow: &mut Flow, address: &Addre
         at: app.now(),
         is_link,
         digits: sent.digits,
+        is_own,
     };
     flow.change(app, Some(&sent.id), |state| state.sent = Some(to)).await?;
     Ok(Ok(()))
@@ -184,35 +194,43 @@ fn told(app: &App, words: &Words, refusal: &Refusal) -> String {
     }
 }
 
-fn tell_wait(response: &mut HttpResponse, refusal: &Refusal) {
-    if let Some(length) = refusal.retry_after
-        && let Ok(value) = header::HeaderValue::from_str(&crate::pages::seconds(length).to_string())
-    {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
-    }
-}
-
 async fn send_again(app: &App, request: &HttpRequest, mut flow: Flow, fields: &Fields) -> Result<HttpResponse> {
-    let sent = flow.state.sent.clone();
-    let address = sent.and_then(|sent| Address::parse(sent.connection, &sent.address));
+    let Some(sent) = flow.state.sent.clone() else { return send_own(app, request, flow, fields).await };
+    let address = Address::parse(sent.connection, &sent.address);
     let Some(address) = address else { return Ok(forms::redirect(&flow.path())) };
-    let refusal = match send(app, request, &mut flow, &address).await? {
+    let refusal = match send(app, request, &mut flow, &address, sent.is_own).await? {
         Ok(()) => return Ok(forms::redirect(&format!("{}&news=again", flow.code_path()))),
         Err(refusal) => refusal,
     };
     let frame = show::frame(app, request, &flow, Some(fields));
     let problem = Problem::Sending(told(app, frame.words, &refusal), refusal.retry_after);
-    let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = show::code_page(app, &flow, frame, Some(problem), false, status);
-    tell_wait(&mut response, &refusal);
+    let mut response = show::code_page(app, &flow, frame, Some(problem), false, status_of(&refusal));
+    show::tell_wait(&mut response, &refusal);
     Ok(response)
 }
 
-async fn take_code(app: &App, request: &HttpRequest, flow: Flow, fields: &Fields) -> Result<HttpResponse> {
+/// The first code to an address of the account that somebody has proved another method of.
+async fn send_own(app: &App, request: &HttpRequest, mut flow: Flow, fields: &Fields) -> Result<HttpResponse> {
+    let Wanted::Code(address) = wanted(app, &flow).await? else { return Ok(forms::redirect(&flow.path())) };
+    let refusal = match send(app, request, &mut flow, &address, true).await? {
+        Ok(()) => return Ok(forms::redirect(&flow.code_path())),
+        Err(refusal) => refusal,
+    };
+    let frame = show::frame(app, request, &flow, Some(fields));
+    let problem = Some(told(app, frame.words, &refusal));
+    let mut response = more::send_page(&flow, frame, &address, problem, status_of(&refusal));
+    show::tell_wait(&mut response, &refusal);
+    Ok(response)
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+async fn take_code(app: &App, request: &HttpRequest, mut flow: Flow, fields: &Fields) -> Result<HttpResponse> {
     let frame = show::frame(app, request, &flow, None);
     let words = frame.words;
     let Some(sent) = &flow.state.sent else { return Ok(forms::redirect(&flow.path())) };
-    let connection = sent.connection;
     let digits = show::digits(app, sent);
     let typed = plain_digits(fields.get("code"));
     let code: String = typed.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').collect();
@@ -228,6 +246,8 @@ async fn take_code(app: &App, request: &HttpRequest, flow: Flow, fields: &Fields
     if !flow.lock(app, &mut session).await? {
         return Ok(forms::finished(frame, &flow));
     }
+    // As it is under the lock: what another tab has used is waited for no more.
+    let Some(sent) = flow.state.sent.clone() else { return Ok(forms::redirect(&flow.path())) };
     let found = sign_in_codes::find_held(&mut session, &flow.handle()).await?;
     let user = match codes::redeem(app, &mut session, found, &code, &flow.application, &from.client).await? {
         Ok(user) => user,
@@ -241,23 +261,18 @@ async fn take_code(app: &App, request: &HttpRequest, flow: Flow, fields: &Fields
             return Ok(show::code_page(app, &flow, frame, Some(problem), false, StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
-    let proof = entering::proof_of(connection, app.now());
-    let (browser, secret) = back::open_browser(app, &mut session, &user.id, &proof, before.as_ref(), &from).await?;
-    let who = (&user.id, &browser, &proof);
-    let url = back::admit(app, &mut session, &flow.application, &flow.state.asked, who, &from).await?;
-    back::finish(app, &mut session, &flow).await?;
+    let entrance = Entrance { connection: sent.connection, address: &sent.address };
+    let at = At { from: &from, before: before.as_ref(), time: app.now() };
+    let who = (&user, sent.connection.method());
+    let outcome = proving::proved(app, &mut session, &mut flow, who, entrance, at).await?;
     session.commit().await?;
-    let mut response = show::leaving_page(&flow, frame, url, true);
-    if let Some(cookie) = Cookie::Session.set(app, &secret, entering::browser_life(app)) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    Ok(show::outcome_page(app, &flow, frame, outcome))
 }
 
-async fn go_on_as_before(app: &App, request: &HttpRequest, flow: Flow, _: &Fields) -> Result<HttpResponse> {
-    let asked = &flow.state.asked;
+async fn go_on_as_before(app: &App, request: &HttpRequest, mut flow: Flow, _: &Fields) -> Result<HttpResponse> {
+    let asked = flow.state.asked.clone();
     let present = back::browser_session(app, request).await?;
-    let present = present.filter(|browser| !asked.is_connection_named && is_fresh(app, asked, browser));
+    let present = present.filter(|browser| !asked.is_connection_named && is_fresh(app, &asked, browser));
     let Some(browser) = present else { return Ok(forms::redirect(&flow.path())) };
     let mut session = app.db.write().await?;
     let from = Source::of(request);
@@ -265,11 +280,11 @@ async fn go_on_as_before(app: &App, request: &HttpRequest, flow: Flow, _: &Field
     if !flow.lock(app, &mut session).await? {
         return Ok(forms::finished(frame, &flow));
     }
-    let admitted = back::admit_again(app, &mut session, &flow.application, asked, &browser, &from).await?;
+    let admitted = back::admit_again(app, &mut session, &flow.application, &asked, &browser, &from).await?;
     let Some(url) = admitted else { return Ok(forms::redirect(&flow.path())) };
     back::finish(app, &mut session, &flow).await?;
     session.commit().await?;
-    Ok(show::leaving_page(&flow, frame, url, true))
+    Ok(show::leaving_page(&flow, frame, url, Left::SignedIn))
 }
 
 async fn give_up(app: &App, request: &HttpRequest, flow: Flow, _: &Fields) -> Result<HttpResponse> {
@@ -281,5 +296,5 @@ async fn give_up(app: &App, request: &HttpRequest, flow: Flow, _: &Fields) -> Re
     session.commit().await?;
     let back = (&flow.state.asked).into();
     let url = back::refusal(app, &back, "access_denied", "the person did not sign in");
-    Ok(show::leaving_page(&flow, frame, url, false))
+    Ok(show::leaving_page(&flow, frame, url, Left::Cancelled))
 }

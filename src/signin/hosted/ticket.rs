@@ -3,8 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::{
+    authorize::COOKIE_LIFE,
     back::{self, Source},
+    flow::{Browser, Flow},
     forms::{self, Fields},
+    proving::{self, At, Entrance, Outcome, address_of},
     request::Asked,
 };
 use crate::{
@@ -36,15 +39,24 @@ pub async fn admit(
     let connection = proof.connection.as_deref().and_then(Connection::parse);
     let is_offered = connection.is_some_and(|connection| asked.connections.contains(&connection));
     let user = users::lock(&mut session, &user).await?.filter(|user| is_offered && !user.is_suspended);
-    let Some(user) = user else { return Ok(None) };
+    let Some((user, connection)) = user.zip(connection) else { return Ok(None) };
+    let browser = Browser::of_or_new(app, request);
+    let flow_cookie = Cookie::Flow.set(app, browser.secret(), COOKIE_LIFE);
+    let mut flow = Flow::begin_in(app, &mut session, browser, application.clone(), asked.clone()).await?;
     let from = Source::of(request);
-    let (browser, secret) = back::open_browser(app, &mut session, &user.id, &proof, before.as_ref(), &from).await?;
-    let who = (&user.id, &browser, &proof);
-    let url = back::admit(app, &mut session, application, asked, who, &from).await?;
+    let at = At { from: &from, before: before.as_ref(), time: proof.auth_time };
+    let known_as = address_of(&user, connection.method()).map(|address| address.spelling).unwrap_or_default();
+    let entrance = Entrance { connection, address: &known_as };
+    let who = (&user, connection.method());
+    let outcome = proving::proved(app, &mut session, &mut flow, who, entrance, at).await?;
     session.commit().await?;
+    let (url, cookie) = match outcome {
+        Outcome::In { url, secret } => (url, Cookie::Session.set(app, &secret, browser_life(app))),
+        Outcome::More => (flow.path(), flow_cookie),
+        Outcome::Unmet(url) => (url, None),
+    };
     let mut response = forms::redirect(&url);
-    let cookies = [Cookie::Session.set(app, &secret, browser_life(app)), Cookie::Ticket.clear(app)];
-    for cookie in cookies.into_iter().flatten() {
+    for cookie in [cookie, Cookie::Ticket.clear(app)].into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(Some(response))

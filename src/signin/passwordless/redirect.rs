@@ -31,6 +31,7 @@ use crate::{
             flow::Flow,
             forms::{self, Fields},
             judging::read_sent,
+            proving::{self, At, Entrance, Outcome},
             request::Asked,
         },
     },
@@ -147,15 +148,15 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
     let before = back::browser_session(app, request).await?;
     let from = Source::of(request);
     let mut session = app.db.write().await?;
-    let Brought { application, asked, way } = read(app, request, fields, &mut session).await?;
+    let Brought { application, asked, mut way } = read(app, request, fields, &mut session).await?;
     let client = &from.client;
+    if let Way::Held(_, flow) = &mut way
+        && !flow.lock(app, &mut session).await?
+    {
+        return Err(Fault::Over);
+    }
     let (connection, user) = match &way {
         Way::Link(row) | Way::Held(row, _) => {
-            if let Way::Held(_, flow) = &way
-                && !flow.lock(app, &mut session).await?
-            {
-                return Err(Fault::Over);
-            }
             let connection = Connection::parse(&row.connection).ok_or(Fault::Over)?;
             let user = codes::redeem_link(app, &mut session, row, &application, client).await?;
             let Some(user) = user else {
@@ -176,20 +177,29 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
             }
         }
     };
-    let (url, secret) =
-        admit(app, &mut session, &application, &asked, &user, connection, before.as_ref(), &from).await?;
-    if let Way::Held(_, flow) = &way {
-        back::finish(app, &mut session, flow).await?;
-    }
+    let at = At { from: &from, before: before.as_ref(), time: app.now() };
+    let outcome = match &mut way {
+        Way::Held(row, flow) => {
+            let entrance = Entrance { connection, address: &row.address };
+            proving::proved(app, &mut session, flow, (&user, connection.method()), entrance, at).await?
+        }
+        Way::Link(_) | Way::Code(..) => admit(app, &mut session, &application, &asked, &user, connection, at).await?,
+    };
     session.commit().await?;
+    let (url, secret) = match (outcome, &way) {
+        (Outcome::In { url, secret }, _) => (url, Some(secret)),
+        (Outcome::Unmet(url), _) => (url, None),
+        (Outcome::More, Way::Held(_, flow)) => (flow.path(), None),
+        (Outcome::More, _) => return Err(Fault::Over),
+    };
     let mut response = found(&url);
-    if let Some(cookie) = Cookie::Session.set(app, &secret, browser_life(app)) {
+    if let Some(cookie) = secret.and_then(|secret| Cookie::Session.set(app, &secret, browser_life(app))) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that a sign-in is made of")]
+/// A sign-in that was begun by a link or code of an application's page: one proof, and no step-up.
 async fn admit(
     app: &App,
     session: &mut Session,
@@ -197,13 +207,13 @@ async fn admit(
     asked: &Asked,
     user: &User,
     connection: Connection,
-    before: Option<&crate::storage::sessions::Stored>,
-    from: &Source,
-) -> Result<(String, String)> {
-    let proof = proof_of(connection, app.now());
-    let (browser, secret) = back::open_browser(app, session, &user.id, &proof, before, from).await?;
+    at: At<'_>,
+) -> Result<Outcome> {
+    let proof = proof_of(connection, at.time);
+    let (browser, secret) = back::open_browser(app, session, &user.id, &proof, at.before, at.from).await?;
     let who = (&user.id, &browser, &proof);
-    Ok((back::admit(app, session, application, asked, who, from).await?, secret))
+    let url = back::admit(app, session, application, asked, who, at.from, None).await?;
+    Ok(Outcome::In { url, secret })
 }
 
 /// A form of our own page. Without this a page elsewhere could sign a browser in as somebody else, with a link of theirs.

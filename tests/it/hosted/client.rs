@@ -150,6 +150,15 @@ impl<'a> Surfer<'a> {
         self.post("/sign-in/identifier", &[("by", "email"), ("email", address)]).await
     }
 
+    /// A number as [`crate::harness::User`]s have them.
+    pub async fn give_phone(&mut self, digits: &str) -> &Answer {
+        self.post("/sign-in/identifier", &[("by", "sms"), ("country", "US"), ("phone", &digits[1..])]).await
+    }
+
+    pub async fn give_password(&mut self, password: &str) -> &Answer {
+        self.post("/sign-in/password", &[("password", password)]).await
+    }
+
     pub async fn give_code(&mut self, code: &str) -> &Answer {
         self.post("/sign-in/code", &[("code", code)]).await
     }
@@ -181,6 +190,21 @@ impl<'a> Surfer<'a> {
 }
 
 impl TestApp {
+    /// The code of the message this brings about.
+    pub async fn code_after<T>(&self, to: &str, act: impl Future<Output = T>) -> String {
+        let same = |one: &str| one.trim_start_matches('+').eq_ignore_ascii_case(to.trim_start_matches('+'));
+        let count = || self.mailbox.messages().iter().filter(|message| same(&message.to)).count();
+        let before = count();
+        act.await;
+        for _ in 0..500 {
+            if count() > before {
+                return self.code_for(to);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("nothing came to {to}");
+    }
+
     /// The code of the newest message to an address, once the outbox has sent one.
     pub async fn mailed_code(&self, address: &str) -> String {
         self.wait_for_message(|message| message.to.eq_ignore_ascii_case(address)).await;

@@ -80,6 +80,25 @@ async fn a_link_finishes_the_sign_in_of_its_browser_with_its_challenge_and_of_no
 }
 
 #[tokio::test]
+async fn a_link_is_one_proof_where_a_step_up_takes_more() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let client = Client::spa(&app).await;
+    let acr = ("acr_values", Some("urn:countersign:acr:methods:password.email_code"));
+    let mut surfer = Surfer::at(&app, &client.authorize(&[("send", Some("link")), acr])).await;
+    surfer.give_email(&user.email).await;
+    let message = app.wait_for_message(|message| message.to.eq_ignore_ascii_case(&user.email)).await;
+    let secret: String = message.rendered.text.split_once("link=").unwrap().1.chars().take(43).collect();
+    surfer.send(PRESS, &form(&secret)).await;
+    assert!(surfer.shown.text.contains("name=\"password\""), "{}", surfer.shown.text);
+    assert_eq!(app.number("select count(*) from sessions where browser_hash is not null").await, 0);
+    surfer.send(PRESS, &form(&secret)).await;
+    assert_eq!(surfer.shown.status, 410, "once");
+    surfer.go(&client.authorize(&[acr])).await;
+    assert!(surfer.shown.text.contains("/sign-in/identifier"), "what was proved is for its own request");
+}
+
+#[tokio::test]
 async fn the_code_of_the_same_message_does_what_the_link_does() {
     let app = TestApp::start().await;
     let client = Client::spa(&app).await;

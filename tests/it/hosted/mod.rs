@@ -5,3 +5,4 @@ mod entering;
 mod links;
 mod requests;
 mod step_up;
+mod two_factors;

@@ -6,16 +6,16 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use countersign::domain::application::ClientSettings;
+use countersign::domain::application::{ClientSettings, Connection};
 use serde_json::{Value, json};
 
 use super::client::{CALLBACK, Client, Surfer, VERIFIER};
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, TestApp, User, with_operations};
 
 const ONE_FACTOR: (&str, Option<&str>) = ("acr_values", Some("urn:countersign:acr:1fa"));
-const DENIED: &str = "401 verification_record.permission_denied";
+pub const DENIED: &str = "401 verification_record.permission_denied";
 
-async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
+pub async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client.application.id.as_str()),
@@ -37,7 +37,7 @@ async fn sign_in_again(app: &TestApp, surfer: &mut Surfer<'_>, address: &str) {
     surfer.give_code(&app.code_for(address)).await;
 }
 
-async fn remove_phone(app: &TestApp, token: &str) -> Answer {
+pub async fn remove_phone(app: &TestApp, token: &str) -> Answer {
     Answer::of(app.http.delete(app.url("/api/my-account/primary-phone")).bearer_auth(token)).await
 }
 
@@ -87,8 +87,18 @@ async fn only_a_sign_in_that_was_asked_for_as_a_step_up_permits_anything() {
 async fn more_than_these_pages_can_prove_is_refused_and_other_classes_are_not_ours_to_promise() {
     let app = TestApp::start().await;
     let client = Client::spa(&app).await;
-    let two = [("acr_values", Some("urn:countersign:acr:2fa"))];
-    assert_eq!(Surfer::at(&app, &client.authorize(&two)).await.arrived()["error"], "unmet_authentication_requirements");
+    let settings = ClientSettings { connections: Some(vec![Connection::Email]), ..Default::default() };
+    let mails = Client::of(&app, "SPA", settings).await;
+    let cases = [
+        (&client, "urn:countersign:acr:phr"),
+        (&client, "urn:countersign:acr:methods:passkey urn:example:gold"),
+        (&mails, "urn:countersign:acr:2fa"),
+        (&mails, "urn:countersign:acr:methods:phone_code"),
+    ];
+    for (client, acr) in cases {
+        let surfer = Surfer::at(&app, &client.authorize(&[("acr_values", Some(acr))])).await;
+        assert_eq!(surfer.arrived()["error"], "unmet_authentication_requirements", "{acr}");
+    }
     for acr in ["urn:countersign:acr:2fa urn:countersign:acr:1fa", "urn:example:gold", ""] {
         let surfer = Surfer::at(&app, &client.authorize(&[("acr_values", Some(acr))])).await;
         assert_eq!(surfer.shown.status, 200, "{acr}");
@@ -115,26 +125,23 @@ fn compile(folder: &std::path::Path) {
     assert!(status.unwrap().success());
 }
 
-/// `examples/step-up-client` knows the RFC alone.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_knows_only_the_rfc_finishes_a_step_up() {
-    let app = TestApp::start().await;
-    let user = app.user().await;
+/// Plays `examples/step-up-client`, which knows the RFC alone, and the person who signs in where it says; gives what it told.
+async fn play(app: &TestApp, user: &User<'_>, path: &str, has_two: bool) -> Vec<String> {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let client = Client::of(&app, "SPA", ClientSettings::default()).await;
+    let client = Client::of(app, "SPA", ClientSettings::default()).await;
     let redirect_uri = format!("http://127.0.0.1:{port}/callback");
-    let path = format!("/api/applications/{}", client.application.id);
+    let application = format!("/api/applications/{}", client.application.id);
     let body = json!({ "oidcClientMetadata": { "redirectUris": [redirect_uri], "postLogoutRedirectUris": [] } });
-    app.manager().await.patch(&path, body).await.expect("200");
+    app.manager().await.patch(&application, body).await.expect("200");
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path());
     let mut child = Command::new("node")
         .arg(folder.path().join("client.mjs"))
-        .args(["DELETE", &app.url("/api/my-account/primary-phone")])
+        .args(["DELETE", &app.url(path)])
         .env("ISSUER", format!("{}/", app.running.url()))
         .env("CLIENT_ID", client.application.id.as_str())
         .env("REDIRECT_URI", &redirect_uri)
-        .env("SCOPE", "openid phone")
+        .env("SCOPE", "openid phone email")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -142,22 +149,45 @@ async fn a_client_that_knows_only_the_rfc_finishes_a_step_up() {
     let mut told = Vec::new();
     let mut surfer: Option<Surfer<'_>> = None;
     for line in lines {
-        if let Some(page) = line.strip_prefix("OPEN ") {
-            let page = page.strip_prefix(&app.running.url()).unwrap().to_owned();
-            let mut there = match surfer.take() {
-                Some(mut there) => {
-                    there.go(&page).await;
-                    there
-                }
-                None => Surfer::at(&app, &page).await,
-            };
-            sign_in_again(&app, &mut there, &user.email).await;
-            app.http.get(there.leads_to()).send().await.unwrap();
-            surfer = Some(there);
-        } else {
+        let Some(page) = line.strip_prefix("OPEN ") else {
             told.push(line);
+            continue;
+        };
+        let page = page.strip_prefix(&app.running.url()).unwrap().to_owned();
+        let is_first = surfer.is_none();
+        let mut there = match surfer.take() {
+            Some(mut there) => {
+                there.go(&page).await;
+                there
+            }
+            None => Surfer::at(app, &page).await,
+        };
+        if is_first || !has_two {
+            sign_in_again(app, &mut there, &user.email).await;
+        } else {
+            let code = app.code_after(&user.phone, there.give_phone(&user.phone)).await;
+            there.give_code(&code).await;
+            there.give_password(&user.password).await;
         }
+        app.http.get(there.leads_to()).send().await.unwrap();
+        surfer = Some(there);
     }
     assert!(child.wait().unwrap().success(), "{told:?}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_knows_only_the_rfc_finishes_a_step_up() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let told = play(&app, &user, "/api/my-account/primary-phone", false).await;
     assert_eq!(told, [r#"STEP UP {"acr_values":"urn:countersign:acr:1fa","max_age":"600"}"#, "204 "]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_knows_only_the_rfc_finishes_a_step_up_that_takes_two_factors() {
+    let app = TestApp::start_with(with_operations).await;
+    let user = app.user().await;
+    let told = play(&app, &user, "/api/my-account/primary-email", true).await;
+    assert_eq!(told, [r#"STEP UP {"acr_values":"urn:countersign:acr:2fa","max_age":"120"}"#, "204 "]);
 }

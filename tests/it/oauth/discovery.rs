@@ -29,7 +29,7 @@ async fn every_endpoint_an_issuer_names_is_there() {
             ("authorization_response_iss_parameter_supported", json!(true)),
             ("request_uri_parameter_supported", json!(false)),
             ("ui_locales_supported", json!(["en", "ja"])),
-            ("acr_values_supported", json!(["urn:countersign:acr:1fa"])),
+            ("acr_values_supported", json!(["urn:countersign:acr:1fa", "urn:countersign:acr:2fa"])),
         ] {
             assert_eq!(document[name], expected, "{name}");
         }

@@ -54,7 +54,8 @@ async fn a_service_knows_only_operations_it_redeems() {
     assert_eq!(
         pay["requirement"],
         json!({
-            "methods": [["password", "phone_code"], ["password", "email_code"]], "maxAge": 300, "acrValues": "urn:countersign:acr:1fa", "isSingleUse": true, "bindsPayload": true,
+            "methods": [["password", "phone_code"], ["password", "email_code"]], "maxAge": 300,
+            "acrValues": "urn:countersign:acr:2fa urn:countersign:acr:methods:password.email_code", "isSingleUse": true, "bindsPayload": true,
         })
     );
     let record = user.verify_password().await;

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{BACK, OTP, Shop, claims, other_than, told};
-use crate::harness::{Answer, Bound, ClientKey, TestApp};
+use crate::{
+    harness::{Answer, Bound, ClientKey, TestApp},
+    hosted::client::Surfer,
+};
 
 #[tokio::test]
 async fn the_documented_shape_of_verify_gives_tokens() {
@@ -125,6 +128,38 @@ async fn a_page_of_a_listed_origin_gets_a_ticket_for_its_browser() {
     let location = authorize(&cookie).await;
     assert!(location.starts_with(BACK) && location.contains("code=") && location.contains("state=s"), "{location}");
     assert!(authorize(&cookie).await.starts_with("/sign-in"), "once");
+}
+
+#[tokio::test]
+async fn a_ticket_is_one_proof_where_a_step_up_takes_more() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let origin = "https://login.example.com";
+    let shop = Shop::new(&app, "Traditional", json!({ "corsAllowedOrigins": [origin] })).await;
+    let email = user.email.to_lowercase();
+    let code = shop.code(&email).await;
+    let body =
+        json!({ "client_id": shop.id, "credential_type": OTP, "username": email, "otp": code, "realm": "email" });
+    let request = app.http.post(app.url("/co/authenticate")).json(&body).header("origin", origin);
+    let answer = Answer::of(request).await.expect("200");
+    let (name, rest) = answer.header("set-cookie").unwrap().split_once('=').unwrap();
+    let mut surfer = Surfer::at(&app, "/healthz").await;
+    surfer.cookies.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
+    let ticket = answer.json()["login_ticket"].as_str().unwrap().to_owned();
+    let query = [
+        ("client_id", shop.id.as_str()),
+        ("response_type", "code"),
+        ("redirect_uri", BACK),
+        ("realm", "email"),
+        ("login_ticket", &ticket),
+        ("acr_values", "urn:countersign:acr:methods:password.email_code"),
+    ];
+    surfer.go(&super::with_query("/authorize", &query)).await;
+    assert!(surfer.shown.text.contains("name=\"password\""), "{}", surfer.shown.text);
+    surfer.give_password(&user.password).await;
+    assert!(surfer.leads_to().starts_with(BACK) && surfer.leads_to().contains("code="), "{}", surfer.leads_to());
+    let methods = "select count(*) from sessions where methods = 'email_code password' and application_id is not null";
+    assert_eq!(app.number(methods).await, 1);
 }
 
 #[tokio::test]
