@@ -1,7 +1,11 @@
 //! Answers to proxies a second, against a bare handler that gives the same bytes. Where a record is spent, that is a transaction with a
 //! commit, and what redemption reaches says more.
 
-use countersign::{app::App, crypto::digest::payload_digest, domain::payload::Payload};
+use countersign::{
+    app::App,
+    crypto::digest::payload_digest,
+    domain::{id::RecordId, payload::Payload},
+};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -31,7 +35,7 @@ pub fn measure(clients: &Runtime, runtime: &Runtime, subject: &Subject) {
     beside("challenged", 401, &each(&|user| asked(user, "GET", "/statements/1", None)));
     let views = each(&|user| {
         let ids = clients.block_on(consented(app, user, VIEW, None, 1));
-        asked(user, "GET", "/statements/1", ids.first().map(|id| id.expose()))
+        asked(user, "GET", "/statements/1", ids.first().map(RecordId::expose))
     });
     let bare = beside("open until expiry", 200, &views);
     let pairs = report::rounds(|| {

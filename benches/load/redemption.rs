@@ -125,7 +125,7 @@ pub async fn consented(
         let new = NewOpening {
             key: &key,
             holder,
-            operation,
+            operation: Some(operation),
             payload_digest: digest.map(<[u8; 32]>::as_slice),
             handle: &handle,
             display: None,

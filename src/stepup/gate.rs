@@ -67,13 +67,18 @@ impl<O: Operation> FromRequest for Gate<O> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let gate = Caller::from_request(request, payload).into_inner().map(|caller| {
-            // What the request shows counts, be it wrong; else what its step-up token carries.
-            let shows = HEADERS.iter().any(|name| request.headers().contains_key(*name));
-            let key = if shows { presented(request) } else { caller.carried };
+            let key = shown(request, &caller);
             Self { caller, key, operation: PhantomData }
         });
         ready(gate)
     }
+}
+
+/// The record a request shows in a header, be it wrong; where it has no such header, the one that the caller's step-up token carries.
+#[must_use]
+pub fn shown(request: &HttpRequest, caller: &Caller) -> Option<RecordKey> {
+    let has_header = HEADERS.iter().any(|name| request.headers().contains_key(*name));
+    if has_header { presented(request) } else { caller.carried }
 }
 
 /// The record a request presents: one value, in one header or the same in both; anything else is none.

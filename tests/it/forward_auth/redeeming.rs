@@ -14,6 +14,7 @@ use super::{
 use crate::{
     chaos::proxy::Way,
     harness::{Answer, Bound, TestApp, User},
+    operations::step_up::exchange,
 };
 
 /// A parameter of a challenge.
@@ -107,6 +108,32 @@ async fn a_record_is_for_one_target() {
     let record = consent(&user, "payments.transfer", transfer(1)).await;
     let headers = [("authorization", token.as_str()), ("verification-id", &record)];
     ask(&app, NGINX, ["POST", "Bank.Example:443", "/tr%61nsfers/%31/execute?"], &headers).await.expect("200");
+}
+
+#[tokio::test]
+async fn a_step_up_token_passes_where_nothing_is_bound_while_its_record_lives() {
+    let app = TestApp::start_with(guarding(Unrouted::Refuse)).await;
+    let user = app.user().await;
+    let denied = "401 verification_record.permission_denied";
+    let ask = async |token: &str, target: [&str; 3]| {
+        ask(&app, NGINX, target, &[("authorization", &format!("Bearer {token}"))]).await
+    };
+    let view = ["GET", HOST, "/admin/salaries"];
+    let challenge = ask(&user.token, view).await.expect(denied);
+    assert!(parameter(challenge.header("www-authenticate").unwrap(), "acr_values").ends_with(":methods:password"));
+
+    let record = consent(&user, "payroll.view", Value::Null).await;
+    let stepped_up = exchange(&user, &user.token, &record, &[]).await.expect("200").json();
+    let stepped_up = stepped_up["access_token"].as_str().unwrap();
+    for _ in 0..2 {
+        let passed = ask(stepped_up, view).await.expect("200");
+        assert_eq!(passed.header("x-countersign-operation"), Some("payroll.view"));
+    }
+    // What must be bound to the request is not carried by a token.
+    ask(stepped_up, PAID).await.expect(denied);
+    ask(stepped_up, view).await.expect("200");
+    user.call("DELETE", &format!("/api/verifications/{record}"), "", Value::Null).await.expect("204");
+    ask(stepped_up, view).await.expect(denied);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod races;
 mod redemption;
 mod reservations;
 mod services;
-mod step_up;
+pub mod step_up;
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use crate::harness::{Answer, TestApp, User, with_operations};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-async fn exchange(user: &User<'_>, token: &str, record: &str, more: &[(&str, &str)]) -> Answer {
+pub async fn exchange(user: &User<'_>, token: &str, record: &str, more: &[(&str, &str)]) -> Answer {
     let app = user.app;
     let form = [
         &[
