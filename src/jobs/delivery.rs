@@ -63,6 +63,9 @@ impl Queue {
     }
 }
 
+/// After it was told. By then the answer is out to whoever caused it: how long that took must not tell whether there is something to
+/// deliver, which there is not for an address where nobody may sign in.
+const BREATH: Duration = Duration::from_millis(20);
 /// How often to look without being told.
 const PERIOD: Duration = Duration::from_secs(5);
 /// The first pause after a failure; each is twice as long as the one before.
@@ -89,7 +92,7 @@ pub(super) async fn run(app: Data<App>, queue: Queue, mut stop: Stop) {
         }
         tokio::select! {
             () = stopped(&mut stop) => break,
-            () = told => {}
+            () = told => tokio::time::sleep(BREATH).await,
             Some(ended) = under_way.join_next() => look(ended),
             () = tokio::time::sleep(PERIOD) => {}
         }

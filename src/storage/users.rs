@@ -204,16 +204,17 @@ pub async fn find_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<O
 
 /// Whether the account of an e-mail key is suspended; `None` when there is no account.
 pub async fn is_suspended_by_email(session: &mut Session, email_key: &str) -> sqlx::Result<Option<bool>> {
-    let sql = "select is_suspended from users where email_key = $1";
-    let row: Option<(bool,)> = session.fetch_optional(sql, (email_key,)).await?;
-    Ok(row.map(|(is_suspended,)| is_suspended))
+    // One row whatever there is: reading none takes another time than reading one.
+    let sql = "select (select is_suspended from users where email_key = $1)";
+    let (is_suspended,): (Option<bool>,) = session.fetch_one(sql, (email_key,)).await?;
+    Ok(is_suspended)
 }
 
 /// The same for a phone: E.164 digits.
 pub async fn is_suspended_by_phone(session: &mut Session, phone: &str) -> sqlx::Result<Option<bool>> {
-    let sql = "select is_suspended from users where primary_phone = $1";
-    let row: Option<(bool,)> = session.fetch_optional(sql, (phone,)).await?;
-    Ok(row.map(|(is_suspended,)| is_suspended))
+    let sql = "select (select is_suspended from users where primary_phone = $1)";
+    let (is_suspended,): (Option<bool>,) = session.fetch_one(sql, (phone,)).await?;
+    Ok(is_suspended)
 }
 
 /// Adds an account with an e-mail address; false when another has it.
