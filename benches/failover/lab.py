@@ -10,10 +10,15 @@ import tempfile
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import cluster as servers
 from load import Load
-from service import NODES, Service, program
+from service import NODES, Service
+
+# As the examples find the program.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
+from stage import program  # noqa: E402
 
 ANY_ONE = "ANY 1 (a, b, c)"
 

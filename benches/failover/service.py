@@ -7,9 +7,9 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+from cluster import BIN
 from machine import AS_SERVER, HERE, Background, filled, free_ports, run, wait_until
 
-ROOT = HERE.parent.parent
 NODES = ["one", "two"]
 
 CONFIG = """
@@ -39,14 +39,6 @@ message = {{ en = "Pay {{amount}} {{currency}} to {{payee}}" }}
 """
 
 
-def program():
-    """The program: that of the environment variable COUNTERSIGN, or built first."""
-    if "COUNTERSIGN" in os.environ:
-        return os.environ["COUNTERSIGN"]
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "countersign"], cwd=ROOT, check=True)
-    return str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "countersign")
-
-
 class Service:
     """Everything between clients and the cluster; a pool mode puts a PgBouncer in between."""
 
@@ -74,8 +66,6 @@ class Service:
 
     def is_database_there(self):
         """Whether the way to the primary is open."""
-        from cluster import BIN
-
         where = ["-h", "127.0.0.1", "-p", str(self.ports["database"]), "-U", "countersign", "-d", "countersign"]
         return subprocess.run([BIN / "psql", *where, "-XAtqc", "select 1"], capture_output=True).returncode == 0
 

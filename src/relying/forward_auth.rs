@@ -155,8 +155,8 @@ fn content_digest(request: &HttpRequest) -> Option<Option<&str>> {
     fits.then_some(Some(text))
 }
 
-/// Redeems the record that the request shows, or that its step-up token carries, in the transaction that judges it. What was refused is in the log, and the client is told
-/// to open another.
+/// Redeems the record that the request shows, or that its step-up token carries, in the transaction that judges it. What was refused is
+/// in the log, and the client is told to open another.
 async fn redeem(app: &App, request: &HttpRequest, caller: &Caller, at: Place<'_>) -> Result<Passed> {
     let Place { target, policy, payload } = at;
     let Some(key) = gate::shown(request, caller) else { return Err(challenge(policy, caller, payload, None)) };

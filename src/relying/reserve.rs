@@ -155,16 +155,13 @@ pub async fn commit(
     if let Some(answer) = idempotency::given(&app, &mut session, key.as_ref()).await? {
         return Ok(answer);
     }
-    let reserved = match redeemer.reserved(&app, &mut session, body.lease()).await? {
-        Ok(reserved) => reserved,
-        Err(refused) => return redeem::refuse(&app, session, key.as_ref(), refused).await,
-    };
-    let admitted = match redeemer.admit_reserved(&app, &mut session, reserved).await? {
-        Ok(admitted) => admitted,
-        Err(refused) => return redeem::refuse(&app, session, key.as_ref(), refused).await,
-    };
-    let redemption = redeem::consume(&app, &mut session, &redeemer, &admitted).await?;
-    idempotency::commit(&app, session, key.as_ref(), Answer::ok(&redemption)?).await
+    match redeemer.admit_reserved(&app, &mut session, body.lease()).await? {
+        Ok(admitted) => {
+            let redemption = redeem::consume(&app, &mut session, &redeemer, &admitted).await?;
+            idempotency::commit(&app, session, key.as_ref(), Answer::ok(&redemption)?).await
+        }
+        Err(refused) => redeem::refuse(&app, session, key.as_ref(), refused).await,
+    }
 }
 
 /// Gives a reservation back

@@ -239,12 +239,19 @@ impl Redeemer<'_> {
 
     /// What a reserved record was reserved with. Its age was judged then: the lease may outlast it. A method that has died since, or a
     /// policy that has become stricter, counts; such a refusal is written into the log of the transaction, too.
+    ///
+    /// # Errors
+    /// As for [`Redeemer::reserved`].
     pub async fn admit_reserved<'p>(
         &self,
-        app: &App,
+        app: &'p App,
         session: &mut Session,
-        (standing, policy): (Standing, &'p Policy),
+        lease: Reservation<'_>,
     ) -> Result<Result<Admitted<'p>, Refused>> {
+        let (standing, policy) = match self.reserved(app, session, lease).await? {
+            Ok(reserved) => reserved,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let proofs = standing.proofs(session, &self.key, app.now()).await?;
         let newest = proofs.iter().map(|proof| proof.at).max().unwrap_or_else(|| app.now());
         match policy.judge(&proofs, newest) {

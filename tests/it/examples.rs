@@ -43,32 +43,37 @@ fn play(script: &Path) -> String {
     out.into_owned()
 }
 
+/// Every line was said.
+fn assert_has(said: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+}
+
 #[test]
 fn a_transfer_is_executed_once_and_only_as_it_was_consented_to() {
     let said = play(&Path::new(FOLDER).join("payments/run"));
-    for line in [
+    let lines = [
         "Pay 120.50 EUR to ACME GmbH",
         "401 verification_required",
         "insufficient_user_authentication",
         "201 executed",
         "409 transfer.already_executed",
         "401 verification_record.payload_mismatch",
-    ] {
-        assert!(said.contains(line), "{line} is not in {said}");
-    }
+    ];
+    assert_has(&said, &lines);
 }
 
 #[test]
 fn a_bank_that_knows_nothing_of_it_is_guarded_by_nginx() {
     let said = play(&Path::new(FOLDER).join("behind-nginx/run"));
-    for line in [
+    let lines = [
         "insufficient_user_authentication",
         "POST /transfers/1/execute at bank.example",
         "200 {'executed': 1}",
         "[('ACME GmbH', 1), ('Mallory', 0)]",
-    ] {
-        assert!(said.contains(line), "{line} is not in {said}");
-    }
+    ];
+    assert_has(&said, &lines);
     let (_, code) = include_str!("../../examples/behind-nginx/bank.py").split_once("import http.client").unwrap();
     assert!(!code.to_lowercase().contains("verification") && !code.to_lowercase().contains("countersign"));
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     back::{self, Source},
     flow::Flow,
-    request::UNMET,
+    request::{Asked, UNMET},
 };
 use crate::{
     app::App,
@@ -28,6 +28,7 @@ use crate::{
     stepup::collecting,
     storage::{
         Session,
+        applications::Application,
         records::Holder,
         sessions::{self, Stored},
         users,
@@ -93,7 +94,10 @@ pub async fn proved(
 ) -> Result<Outcome> {
     let Some(demand) = flow.state.asked.demand.clone() else {
         let proof = entering::proof_of(entrance.connection, at.time);
-        return enter(app, session, flow, &user.id, &proof, None, at).await;
+        let into = (&flow.application, &flow.state.asked);
+        let (url, secret) = enter(app, session, into, &user.id, &proof, None, at).await?;
+        back::finish(app, session, flow).await?;
+        return Ok(Outcome::In { url, secret });
     };
     // What somebody else has proved is not theirs.
     let before = flow.state.collected.take().filter(|collected| collected.user == user.id);
@@ -120,7 +124,10 @@ pub async fn proved(
             collecting::close(app, session, &record).await?;
             let connection = before.map_or(entrance.connection, |collected| collected.connection);
             let proof = together(&proofs, connection, at.time);
-            enter(app, session, flow, &user.id, &proof, Some(record), at).await
+            let into = (&flow.application, &flow.state.asked);
+            let (url, secret) = enter(app, session, into, &user.id, &proof, Some(record), at).await?;
+            back::finish(app, session, flow).await?;
+            Ok(Outcome::In { url, secret })
         }
         Next::Unmet => {
             back::finish(app, session, flow).await?;
@@ -146,20 +153,20 @@ fn together(proofs: &[Proof], connection: Connection, last: Timestamp) -> sessio
     }
 }
 
-async fn enter(
+/// Signs the person in at their browser, and lets them into the application: the URL to go to, and the secret of the browser's cookie.
+/// The access token carries `record`.
+pub async fn enter(
     app: &App,
     session: &mut Session,
-    flow: &Flow,
+    (application, asked): (&Application, &Asked),
     user: &UserId,
     proof: &sessions::Proof,
     record: Option<RecordKey>,
     At { from, before, .. }: At<'_>,
-) -> Result<Outcome> {
+) -> Result<(String, String)> {
     let (browser, secret) = back::open_browser(app, session, user, proof, before, from).await?;
-    let who = (user, &browser, proof);
-    let url = back::admit(app, session, &flow.application, &flow.state.asked, who, from, record).await?;
-    back::finish(app, session, flow).await?;
-    Ok(Outcome::In { url, secret })
+    let url = back::admit(app, session, application, asked, (user, &browser, proof), from, record).await?;
+    Ok((url, secret))
 }
 
 /// What a flow waits for, beside a code that was sent.

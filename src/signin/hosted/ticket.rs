@@ -40,21 +40,27 @@ pub async fn admit(
     let is_offered = connection.is_some_and(|connection| asked.connections.contains(&connection));
     let user = users::lock(&mut session, &user).await?.filter(|user| is_offered && !user.is_suspended);
     let Some((user, connection)) = user.zip(connection) else { return Ok(None) };
-    let browser = Browser::of_or_new(app, request);
-    let flow_cookie = Cookie::Flow.set(app, browser.secret(), COOKIE_LIFE);
-    let mut flow = Flow::begin_in(app, &mut session, browser, application.clone(), asked.clone()).await?;
     let from = Source::of(request);
     let at = At { from: &from, before: before.as_ref(), time: proof.auth_time };
-    let known_as = address_of(&user, connection.method()).map(|address| address.spelling).unwrap_or_default();
-    let entrance = Entrance { connection, address: &known_as };
-    let who = (&user, connection.method());
-    let outcome = proving::proved(app, &mut session, &mut flow, who, entrance, at).await?;
-    session.commit().await?;
-    let (url, cookie) = match outcome {
-        Outcome::In { url, secret } => (url, Cookie::Session.set(app, &secret, browser_life(app))),
-        Outcome::More => (flow.path(), flow_cookie),
-        Outcome::Unmet(url) => (url, None),
+    let signed_in = |secret: &str| Cookie::Session.set(app, secret, browser_life(app));
+    let (url, cookie) = if asked.demand.is_none() {
+        let into = (application, asked);
+        let (url, secret) = proving::enter(app, &mut session, into, &user.id, &proof, None, at).await?;
+        (url, signed_in(&secret))
+    } else {
+        let browser = Browser::of_or_new(app, request);
+        let flow_cookie = Cookie::Flow.set(app, browser.secret(), COOKIE_LIFE);
+        let mut flow = Flow::begin_in(app, &mut session, browser, application.clone(), asked.clone()).await?;
+        let known_as = address_of(&user, connection.method()).map(|address| address.spelling).unwrap_or_default();
+        let entrance = Entrance { connection, address: &known_as };
+        let who = (&user, connection.method());
+        match proving::proved(app, &mut session, &mut flow, who, entrance, at).await? {
+            Outcome::In { url, secret } => (url, signed_in(&secret)),
+            Outcome::More => (flow.path(), flow_cookie),
+            Outcome::Unmet(url) => (url, None),
+        }
     };
+    session.commit().await?;
     let mut response = forms::redirect(&url);
     for cookie in [cookie, Cookie::Ticket.clear(app)].into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);

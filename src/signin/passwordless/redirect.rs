@@ -15,7 +15,7 @@ use super::is_open;
 use crate::{
     app::App,
     crypto::digest::{digest, same},
-    domain::{application::Connection, id::ApplicationId, user::User},
+    domain::{application::Connection, id::ApplicationId},
     error::{Error, Result},
     pages::{
         Frame, Page, form_target,
@@ -183,7 +183,13 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
             let entrance = Entrance { connection, address: &row.address };
             proving::proved(app, &mut session, flow, (&user, connection.method()), entrance, at).await?
         }
-        Way::Link(_) | Way::Code(..) => admit(app, &mut session, &application, &asked, &user, connection, at).await?,
+        // Begun by a link or a code of the application's page: one proof, and no step-up.
+        Way::Link(_) | Way::Code(..) => {
+            let proof = proof_of(connection, at.time);
+            let into = (&application, &asked);
+            let (url, secret) = proving::enter(app, &mut session, into, &user.id, &proof, None, at).await?;
+            Outcome::In { url, secret }
+        }
     };
     session.commit().await?;
     let (url, secret) = match (outcome, &way) {
@@ -197,23 +203,6 @@ async fn enter(app: &App, request: &HttpRequest, fields: &Fields) -> Result<Http
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// A sign-in that was begun by a link or code of an application's page: one proof, and no step-up.
-async fn admit(
-    app: &App,
-    session: &mut Session,
-    application: &Application,
-    asked: &Asked,
-    user: &User,
-    connection: Connection,
-    at: At<'_>,
-) -> Result<Outcome> {
-    let proof = proof_of(connection, at.time);
-    let (browser, secret) = back::open_browser(app, session, &user.id, &proof, at.before, at.from).await?;
-    let who = (&user.id, &browser, &proof);
-    let url = back::admit(app, session, application, asked, who, at.from, None).await?;
-    Ok(Outcome::In { url, secret })
 }
 
 /// A form of our own page. Without this a page elsewhere could sign a browser in as somebody else, with a link of theirs.

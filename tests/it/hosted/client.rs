@@ -8,6 +8,7 @@ use countersign::{
     domain::{application::ClientSettings, id::ApplicationId},
     storage::applications::{self, Application},
 };
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::harness::{Answer, TestApp};
@@ -139,6 +140,12 @@ impl<'a> Surfer<'a> {
     pub async fn send(&mut self, path: &str, form: &[(String, String)]) -> &Answer {
         self.take(self.http.post(self.app.url(path)).form(form)).await;
         self.follow().await
+    }
+
+    /// The same form many times at the same moment; the page that is shown stays.
+    pub async fn send_at_once(&self, path: &str, form: &[(String, String)], count: usize) -> Vec<Answer> {
+        let request = || self.http.post(self.app.url(path)).header("cookie", self.cookie()).form(form);
+        join_all((0..count).map(|_| Answer::of(request()))).await
     }
 
     pub async fn post(&mut self, path: &str, more: &[(&str, &str)]) -> &Answer {

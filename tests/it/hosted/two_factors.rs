@@ -1,7 +1,6 @@
 //! A step-up that takes more than one proof (RFC 9470): they are collected, and one record stands for all.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
@@ -196,12 +195,9 @@ async fn guesses_of_the_password_are_those_of_everywhere() {
         user.try_password("wrong").await.expect("422 session.invalid_credentials");
     }
     // Twelve at once: six are judged, and the last of them locks.
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let cookie = surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     let form = surfer.form(&[("password", "wrong")]);
-    let tries =
-        (0..12).map(|_| Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form)));
-    let statuses: Vec<u16> = join_all(tries).await.iter().map(|answer| answer.status).collect();
+    let answers = surfer.send_at_once("/sign-in/password", &form, 12).await;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 5, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 7, "{statuses:?}");
     assert_eq!(surfer.give_password(&user.password).await.status, 429, "the right one as well");
@@ -281,11 +277,7 @@ async fn a_step_is_taken_once_in_its_own_browser_with_its_own_form() {
     surfer.go(&format!("/sign-in?flow={flow}")).await;
 
     // The right password many times at once gets in once.
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let cookie = surfer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-    let tries =
-        (0..8).map(|_| Answer::of(http.post(app.url("/sign-in/password")).header("cookie", &cookie).form(&form)));
-    let answers = join_all(tries).await;
+    let answers = surfer.send_at_once("/sign-in/password", &form, 8).await;
     let is_in = |answer: &&Answer| answer.text.contains("content=\"0;url=");
     assert_eq!(answers.iter().filter(is_in).count(), 1, "{answers:#?}");
     assert_eq!(app.number("select count(*) from authorization_codes").await, 1);
