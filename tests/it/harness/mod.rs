@@ -164,10 +164,14 @@ impl TestApp {
 
     /// The newest code that went to `to`.
     pub fn code_for(&self, to: &str) -> String {
-        let messages = self.mailbox.messages();
+        self.codes_for(to).into_iter().next().unwrap_or_else(|| panic!("no code went to {to}"))
+    }
+
+    /// All of them, the newest first. A notice may come in between: it is delivered when nobody waits for it.
+    pub fn codes_for(&self, to: &str) -> Vec<String> {
         let same = |one: &str| one.trim_start_matches('+').eq_ignore_ascii_case(to.trim_start_matches('+'));
-        let found = messages.iter().find(|message| same(&message.to));
-        found.and_then(|message| message.payload.code.clone()).unwrap_or_else(|| panic!("no code went to {to}"))
+        let messages = self.mailbox.messages().into_iter().filter(|message| same(&message.to));
+        messages.filter_map(|message| message.payload.code).collect()
     }
 
     /// Waits until a message of that kind was delivered.

@@ -199,8 +199,7 @@ impl<'a> Surfer<'a> {
 impl TestApp {
     /// The code of the message this brings about.
     pub async fn code_after<T>(&self, to: &str, act: impl Future<Output = T>) -> String {
-        let same = |one: &str| one.trim_start_matches('+').eq_ignore_ascii_case(to.trim_start_matches('+'));
-        let count = || self.mailbox.messages().iter().filter(|message| same(&message.to)).count();
+        let count = || self.codes_for(to).len();
         let before = count();
         act.await;
         for _ in 0..500 {
