@@ -1,28 +1,31 @@
 //! The bounded pool in which passwords are hashed.
 //!
-//! Never more hashes at a time than threads, each with memory that is kept; a short waiting list in front, past which the
-//! answer is `503` at once. The threads run at a lower priority than those that answer requests.
+//! Never more hashes at a time than threads, each with memory that is kept; a bounded number in front who wait for a place, past which the
+//! answer is `503` at once (`door.rs`). The threads run at a lower priority than those that answer requests.
 
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, anyhow};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout_at};
 
-use super::worker::{Recipe, Worker};
+use super::{
+    door::{Door, Inside, Waiting},
+    worker::{Recipe, Worker},
+};
 use crate::{
     config::HashingConfig,
     domain::{id::Random, password::StoredPassword, refusal::Code},
     error::{Error, Result},
 };
 
-/// Passwords waiting for a thread.
+/// Passwords waiting for a place or a thread.
 pub const QUEUE_LENGTH: &str = "countersign_hashing_queue_length";
 /// How long each waited, in seconds.
 pub const WAIT: &str = "countersign_hashing_wait_seconds";
@@ -39,14 +42,22 @@ pub struct Verdict {
 /// The pool. Dropping it ends its threads; whoever waits is answered `503`.
 pub struct Hasher {
     shared: Arc<Shared>,
-    deadline: Duration,
+    door: Arc<Door>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A place near the threads, for one password. Whoever has one will be hashed before long.
+#[must_use]
+pub struct Place<'a> {
+    hasher: &'a Hasher,
+    inside: Inside,
+    waiting: Waiting,
+}
+
+#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    limit: usize,
 }
 
 #[derive(Default)]
@@ -59,7 +70,8 @@ struct Job {
     run: Box<dyn FnOnce(&mut Worker) + Send>,
     /// Told when the job is taken up; closed when nobody waits for it any more.
     started: oneshot::Sender<()>,
-    since: Instant,
+    /// Kept until it is done.
+    _inside: Inside,
 }
 
 impl Hasher {
@@ -69,13 +81,13 @@ impl Hasher {
     /// Settings that Argon2 does not take, a pepper that is too short, a thread that cannot be started.
     pub fn start(settings: &HashingConfig, random: Arc<dyn Random>) -> Result<Self> {
         let recipe = Arc::new(Recipe::new(settings, random)?);
-        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new(), limit: settings.queue.max(1) });
-        let deadline = Duration::from_millis(settings.deadline_ms);
+        let shared = Arc::<Shared>::default();
         let count = match settings.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let mut hasher = Self { shared, deadline, threads: Vec::with_capacity(count) };
+        let door = Door::new(count, settings.queue, Duration::from_millis(settings.deadline_ms));
+        let mut hasher = Self { shared, door, threads: Vec::with_capacity(count) };
         for number in 0..count {
             let (shared, recipe) = (hasher.shared.clone(), recipe.clone());
             let thread = std::thread::Builder::new()
@@ -87,30 +99,51 @@ impl Hasher {
         Ok(hasher)
     }
 
-    /// The Argon2id digest of a new password, in the PHC string format.
-    pub async fn hash(&self, password: SecretString) -> Result<String> {
-        self.run(move |worker| worker.hash(password.expose_secret())).await
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// `503` when too many wait, or it took too long.
+    pub async fn place(&self) -> Result<Place<'_>> {
+        let (inside, waiting) = self.door.enter().await.ok_or_else(busy)?;
+        Ok(Place { hasher: self, inside, waiting })
     }
 
-    /// Whether `password` is the stored one. Without a stored one the answer is no, after the same work.
+    /// The Argon2id digest of a new password, in the PHC string format, as soon as there is a place.
+    pub async fn hash(&self, password: SecretString) -> Result<String> {
+        self.place().await?.run(move |worker| worker.hash(password.expose_secret())).await
+    }
+
+    /// [`Place::verify`], as soon as there is a place.
     pub async fn verify(&self, password: SecretString, stored: Option<StoredPassword>) -> Result<Verdict> {
+        self.place().await?.verify(password, stored).await
+    }
+}
+
+impl Place<'_> {
+    /// Whether `password` is the stored one. Without a stored one the answer is no, after the same work.
+    ///
+    /// # Errors
+    /// `503` when waiting for a place and for a thread took too long; nobody learns the outcome then.
+    pub async fn verify(self, password: SecretString, stored: Option<StoredPassword>) -> Result<Verdict> {
         self.run(move |worker| worker.verify(password.expose_secret(), stored.as_ref())).await
     }
 
     async fn run<T: Send + 'static>(
-        &self,
+        self,
         work: impl FnOnce(&mut Worker) -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T> {
+        let Self { hasher, inside, waiting } = self;
         let (started, has_started) = oneshot::channel();
         let (reply, answer) = oneshot::channel();
         let run = Box::new(move |worker: &mut Worker| {
             let _ = reply.send(work(worker));
         });
-        self.shared.add(Job { run, started, since: Instant::now() })?;
-        match tokio::time::timeout(self.deadline, has_started).await {
-            Ok(Ok(())) => {}
+        hasher.shared.add(Job { run, started, _inside: inside })?;
+        match timeout_at(waiting.until.into(), has_started).await {
+            Ok(Ok(())) => metrics::histogram!(WAIT).record(waiting.since.elapsed()),
             _ => return Err(busy()),
         }
+        drop(waiting);
         answer.await.map_err(|_| Error::Failed(anyhow!("hashing a password broke off")))?.map_err(Error::Failed)
     }
 }
@@ -136,14 +169,10 @@ impl Shared {
 
     fn add(&self, job: Job) -> Result<()> {
         let mut queue = self.lock();
-        if queue.jobs.len() >= self.limit {
-            queue.jobs.retain(|job| !job.started.is_closed());
-        }
-        if queue.is_stopping || queue.jobs.len() >= self.limit {
+        if queue.is_stopping {
             return Err(busy());
         }
         queue.jobs.push_back(job);
-        measure(&queue);
         drop(queue);
         self.wake.notify_one();
         Ok(())
@@ -157,7 +186,6 @@ impl Shared {
                 return None;
             }
             if let Some(job) = queue.jobs.pop_front() {
-                measure(&queue);
                 return Some(job);
             }
             queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -167,10 +195,9 @@ impl Shared {
 
 fn work(shared: &Shared, mut worker: Worker, number: usize) {
     yield_to_requests(number);
-    while let Some(Job { run, started, since }) = shared.next() {
+    while let Some(Job { run, started, _inside }) = shared.next() {
         let is_wanted = started.send(()).is_ok();
         if is_wanted {
-            metrics::histogram!(WAIT).record(since.elapsed());
             // A panic ends the job, not the thread: the pool must not shrink.
             if catch_unwind(AssertUnwindSafe(|| run(&mut worker))).is_err() {
                 tracing::error!("hashing a password panicked");
@@ -199,11 +226,6 @@ fn yield_to_requests(number: usize) {
     if !outcome {
         tracing::debug!(number, "this hashing thread runs at ordinary priority");
     }
-}
-
-fn measure(queue: &Queue) {
-    let length = u32::try_from(queue.jobs.len()).unwrap_or(u32::MAX);
-    metrics::gauge!(QUEUE_LENGTH).set(length);
 }
 
 fn busy() -> Error {

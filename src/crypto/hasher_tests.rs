@@ -124,12 +124,13 @@ async fn a_missing_or_unreadable_password_costs_a_hash() {
 }
 
 /// Keeps the only thread of a pool at work until the sender is dropped.
-async fn occupy(hasher: &Arc<Hasher>) -> std::sync::mpsc::Sender<()> {
+async fn occupy(pool: &Arc<Hasher>) -> std::sync::mpsc::Sender<()> {
     let (release, until) = std::sync::mpsc::channel::<()>();
     let (at_work, is_at_work) = oneshot::channel();
-    let hasher = hasher.clone();
+    let hasher = pool.clone();
     tokio::spawn(async move {
-        hasher
+        let place = hasher.place().await.unwrap();
+        place
             .run(move |_| {
                 let _ = at_work.send(());
                 let _ = until.recv();
@@ -138,6 +139,9 @@ async fn occupy(hasher: &Arc<Hasher>) -> std::sync::mpsc::Sender<()> {
             .await
     });
     is_at_work.await.unwrap();
+    while pool.door.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
     release
 }
 
@@ -149,7 +153,7 @@ async fn a_full_waiting_list_answers_at_once() {
         let hasher = hasher.clone();
         async move { hasher.hash(PASSWORD.into()).await }
     });
-    while hasher.shared.lock().jobs.is_empty() {
+    while hasher.door.waiting() == 0 {
         tokio::task::yield_now().await;
     }
     assert!(is_busy(hasher.hash(PASSWORD.into()).await));
@@ -174,7 +178,7 @@ async fn work_nobody_waits_for_is_skipped() {
     let runs = Arc::new(AtomicUsize::new(0));
     for _ in 0..3 {
         let runs = runs.clone();
-        let asked = hasher.run(move |_| {
+        let asked = hasher.place().await.unwrap().run(move |_| {
             runs.fetch_add(1, Ordering::Relaxed);
             Ok(())
         });
@@ -188,7 +192,7 @@ async fn work_nobody_waits_for_is_skipped() {
 #[tokio::test]
 async fn a_panic_ends_the_job_and_not_the_thread() {
     let hasher = pool(&cheap());
-    let outcome = hasher.run(|_| -> anyhow::Result<()> { panic!("on purpose") }).await;
+    let outcome = hasher.place().await.unwrap().run(|_| -> anyhow::Result<()> { panic!("on purpose") }).await;
     assert!(matches!(outcome, Err(Error::Failed(_))));
     assert!(hasher.hash(PASSWORD.into()).await.is_ok());
 }

@@ -2,6 +2,7 @@
 
 pub mod assertions;
 pub mod digest;
+mod door;
 pub mod dpop;
 pub mod hasher;
 pub mod hook_signature;

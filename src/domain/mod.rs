@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod common_passwords;
 pub mod decimal;
 pub mod demand;
+pub mod guard;
 pub mod hook;
 pub mod id;
 pub mod identifier;

@@ -114,7 +114,8 @@ pub struct Right<'a> {
 /// Counts a guess of the user's password and judges it.
 ///
 /// # Errors
-/// `422 session.invalid_credentials`, and the guess stays counted; else as for [`Guess::take`].
+/// `422 session.invalid_credentials`, and the guess stays counted; `503` when it could not be judged, and it does not; else as for
+/// [`Guess::take`].
 pub async fn judge<'a>(
     app: &App,
     guesser: impl Into<Guesser<'_>>,
@@ -122,8 +123,14 @@ pub async fn judge<'a>(
     password: SecretString,
 ) -> Result<Right<'a>> {
     let guesser = guesser.into();
-    let guess = Guess::take(app, guesser, Method::Password).await?;
-    let verdict = app.hasher.verify(password, user.stored_password()).await?;
+    let (guess, place) = Guess::take(app, guesser, Method::Password).await?;
+    let verdict = match place.verify(password, user.stored_password()).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            guess.withdraw(app).await?;
+            return Err(error);
+        }
+    };
     if verdict.matches {
         return Ok(Right { user, guess, verdict });
     }

@@ -11,29 +11,20 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     app::App,
     audit::{self, Actor},
+    crypto::hasher::Place,
     domain::{
+        guard::{Closed, Guard, Window},
         id::{UserId, random_text},
         method::Method,
         refusal::{Code, Refusal},
         settings::SentinelPolicy,
-        time::{Timestamp, doubled},
+        time::Timestamp,
     },
     error::Result,
-    storage::{
-        Session,
-        guesses::{self as rows, Guard, Window},
-    },
+    storage::{Session, guesses as rows},
     web::caller::Caller,
 };
 
-/// Failures count for this long.
-const WINDOW: Duration = Duration::from_secs(3600);
-/// A judge that has not reported by then is dead, and its guess counts as failed.
-const STALE: Duration = Duration::from_secs(30);
-/// So many failures in a row disable the method until it is bound anew, or an operator resets it (`security.md`).
-const MOST_IN_A_ROW: i64 = 100;
-/// No lock is longer.
-const LONGEST_LOCK: Duration = Duration::from_secs(24 * 3600);
 /// How long a guess waits for others of its user to be judged, and how often it looks.
 const PATIENCE: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -69,12 +60,13 @@ pub struct Guess {
 }
 
 impl Guess {
-    /// Counts a guess and commits.
+    /// Waits for a place of the hashing pool, counts a guess and commits; in this order, so that whoever is turned away for want of a
+    /// place has not been counted.
     ///
     /// # Errors
     /// `session.verification_blocked_too_many_attempts` while the method is locked; `503` when so many guesses of this user are
-    /// being judged that one more could be one too many.
-    pub async fn take(app: &App, guesser: impl Into<Guesser<'_>>, method: Method) -> Result<Self> {
+    /// being judged that one more could be one too many, or when the pool has no place.
+    pub async fn take<'a>(app: &'a App, guesser: impl Into<Guesser<'_>>, method: Method) -> Result<(Self, Place<'a>)> {
         let Guesser { user, policy, .. } = guesser.into();
         let busy = || Code::Unavailable.refuse().retry_after(Duration::from_secs(1));
         let turn = app.turns.take(user, method).await.ok_or_else(busy)?;
@@ -83,22 +75,31 @@ impl Guess {
             if begun.elapsed() > LONGEST_WAIT {
                 break;
             }
+            let place = app.hasher.place().await?;
             let now = app.now();
             let mut session = app.db.write().await?;
             let guard = hold(&mut session, user, method, now).await?;
-            if let Some(refusal) = lock_refusal(guard, method, now) {
+            if let Some(refusal) = refusal_of(guard, method, now) {
                 return Err(refusal.into());
             }
             let id = random_text(&*app.random, 21);
             let most = i64::from(policy.max_attempts);
-            if rows::add_judged(&mut session, &id, user, method.name(), now, window(now), most).await? {
+            if rows::add_judged(&mut session, &id, user, method.name(), now, Window::until(now), most).await? {
                 session.commit().await?;
-                return Ok(Self { id, method, had_failures: has_failures(guard), _turn: turn });
+                return Ok((Self { id, method, had_failures: guard.has_failures(), _turn: turn }, place));
             }
-            drop(session);
+            // Others need both meanwhile.
+            drop((session, place));
             tokio::time::sleep(PAUSE).await;
         }
         Err(busy().into())
+    }
+
+    /// The guess was not judged after all, for a reason that is not the guesser's: it does not count.
+    pub async fn withdraw(self, app: &App) -> Result<()> {
+        let mut session = app.db.write().await?;
+        rows::forgive(&mut session, &self.id).await?;
+        Ok(session.commit().await?)
     }
 
     /// The guess was right. Runs in the transaction that stores what it earned.
@@ -131,7 +132,7 @@ impl Guess {
 /// `session.verification_blocked_too_many_attempts` while it is locked.
 pub async fn admit(session: &mut Session, user: &UserId, method: Method, now: Timestamp) -> Result<Guard> {
     let guard = hold(session, user, method, now).await?;
-    match lock_refusal(guard, method, now) {
+    match refusal_of(guard, method, now) {
         Some(refusal) => Err(refusal.into()),
         None => Ok(guard),
     }
@@ -162,7 +163,7 @@ pub async fn count_failure(
 
 /// A guess was right in this transaction.
 pub async fn count_success(session: &mut Session, user: &UserId, method: Method, guard: Guard) -> Result<()> {
-    if has_failures(guard) {
+    if guard.has_failures() {
         rows::set_succeeded(session, user, method.name()).await?;
     }
     Ok(())
@@ -179,15 +180,14 @@ async fn after_failure(
     let now = app.now();
     let Guesser { user, actor, policy } = guesser;
     let Failed { reason: otherwise, address } = failed;
-    let failed = rows::count_failed(session, user, method.name(), window(now)).await?;
+    let failed = rows::count_failed(session, user, method.name(), Window::until(now)).await?;
     let is_one_too_many = failed >= i64::from(policy.max_attempts);
-    let until = is_one_too_many.then(|| now.plus(lock_length(policy, guard.locks)));
+    let until = is_one_too_many.then(|| now.plus(guard.next_lock(policy)));
     rows::set_failure(session, user, method.name(), until).await?;
-    let is_disabled = guard.failures_in_a_row + 1 >= MOST_IN_A_ROW;
     let data = json!({ "method": method.name(), "reason": otherwise.code() });
     audit::write(app, session, "verification.failed", actor, data).await?;
     let locked_out = json!({ "type": method.identifier(), "value": address.unwrap_or(user.as_str()) });
-    if is_disabled {
+    if guard.is_at_its_last() {
         let data = json!({ "method": method.name() });
         audit::write_telling(app, session, "verification.disabled", actor, data, locked_out).await?;
         return Ok(disabled(method));
@@ -202,19 +202,11 @@ async fn hold(session: &mut Session, user: &UserId, method: Method, now: Timesta
     Ok(rows::hold(session, user, method.name(), now).await?)
 }
 
-fn window(now: Timestamp) -> Window {
-    Window { since: now.minus(WINDOW), stale: now.minus(STALE) }
-}
-
-fn has_failures(guard: Guard) -> bool {
-    guard.failures_in_a_row > 0 || guard.locks > 0
-}
-
-fn lock_refusal(guard: Guard, method: Method, now: Timestamp) -> Option<Refusal> {
-    if guard.failures_in_a_row >= MOST_IN_A_ROW {
-        return Some(disabled(method));
-    }
-    (guard.locked_until > now).then(|| locked(method, guard.locked_until, now))
+fn refusal_of(guard: Guard, method: Method, now: Timestamp) -> Option<Refusal> {
+    guard.closed(now).map(|closed| match closed {
+        Closed::Until(until) => locked(method, until, now),
+        Closed::ForGood => disabled(method),
+    })
 }
 
 fn locked(method: Method, until: Timestamp, now: Timestamp) -> Refusal {
@@ -227,25 +219,4 @@ fn locked(method: Method, until: Timestamp, now: Timestamp) -> Refusal {
 /// No time will unlock it.
 fn disabled(method: Method) -> Refusal {
     Code::TooManyAttempts.with(json!({ "method": method.name(), "disabled": true }))
-}
-
-/// Each lock in a row is twice as long as the one before, up to a day.
-fn lock_length(policy: SentinelPolicy, locks: i64) -> Duration {
-    let first = Duration::from_secs(u64::from(policy.lockout_duration) * 60);
-    doubled(first, locks, LONGEST_LOCK.max(first))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn locks_double_up_to_a_day() {
-        let policy = SentinelPolicy::default();
-        let minutes = |locks| lock_length(policy, locks).as_secs() / 60;
-        assert_eq!(
-            [minutes(0), minutes(1), minutes(2), minutes(6), minutes(7), minutes(60)],
-            [15, 30, 60, 960, 1440, 1440]
-        );
-    }
 }

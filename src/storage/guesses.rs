@@ -1,18 +1,11 @@
 //! Counting guesses. Every guess of one user's one method begins by touching the pair's guard row, so guesses take turns.
 
 use super::Session;
-use crate::domain::{id::UserId, time::Timestamp};
-
-/// The state of a user's method.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Guard {
-    /// Nothing is evaluated before this moment.
-    pub locked_until: Timestamp,
-    /// Locks in a row.
-    pub locks: i64,
-    /// Failures since the last success.
-    pub failures_in_a_row: i64,
-}
+use crate::domain::{
+    guard::{Guard, Window},
+    id::UserId,
+    time::Timestamp,
+};
 
 /// Takes the pair's lock for the rest of the transaction.
 pub async fn hold(session: &mut Session, user: &UserId, method: &'static str, now: Timestamp) -> sqlx::Result<Guard> {
@@ -53,15 +46,6 @@ pub async fn add_failed(
 ) -> sqlx::Result<()> {
     let sql = "insert into guesses (id, user_id, method, at, failed) values ($1, $2, $3, $4, true)";
     session.execute(sql, (id, user, method, now)).await.map(drop)
-}
-
-/// Which guesses count.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// Those after this moment.
-    pub since: Timestamp,
-    /// One that has been judged since before this moment has lost its judge, and counts as failed.
-    pub stale: Timestamp,
 }
 
 /// Failures of the pair in the window.

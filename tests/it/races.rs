@@ -62,6 +62,57 @@ async fn forty_right_passwords_at_once_all_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_a_crowd_of_guesses_each_is_its_own() {
+    let app = TestApp::start().await;
+    let second = app.second_node().await;
+    let mut users = Vec::new();
+    for _ in 0..24 {
+        users.push(app.user().await);
+    }
+    let mut session = app.write().await;
+    for locked in [&users[3], &users[11]] {
+        let sql = "insert into guess_guards (user_id, method, touched_at, locked_until, locks, failures_in_a_row)
+                   values ($1, 'password', 0, $2, 1, 10)";
+        session.execute(sql, (&locked.id, app.now().plus(std::time::Duration::from_secs(60)))).await.unwrap();
+    }
+    session.commit().await.unwrap();
+    let there: Vec<_> = users.iter().map(|user| user.on(&second)).collect();
+    let crowd = users.iter().chain(&there).enumerate().map(async |(number, user)| {
+        let is_wrong = number % 24 % 5 == 0;
+        let answer = user.try_password(if is_wrong { "wrong" } else { &user.password }).await;
+        answer.expect(match number % 24 {
+            3 | 11 => "400 session.verification_blocked_too_many_attempts",
+            _ if is_wrong => "422 session.invalid_credentials",
+            _ => "201",
+        });
+    });
+    join_all(crowd).await;
+    assert_eq!(app.number("select count(*) from guesses where not failed").await, 0);
+    assert_eq!(app.number("select count(*) from guesses where failed").await, 10);
+    let sql = "select count(*) from guess_guards where failures_in_a_row = 2 and locks = 0";
+    assert_eq!(app.number(sql).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_finds_no_time_to_be_hashed_has_not_guessed() {
+    let app = TestApp::start_with(|config| {
+        (config.hashing.threads, config.hashing.deadline_ms) = (1, 20);
+        (config.hashing.memory_kib, config.hashing.passes) = (65_536, 6);
+    })
+    .await;
+    let mut users = Vec::new();
+    for _ in 0..12 {
+        users.push(app.user().await);
+    }
+    let answers = join_all(users.iter().map(|user| user.try_password(&user.password))).await;
+    let turned_away = answers.iter().filter(|answer| answer.status == 503);
+    assert!(turned_away.clone().all(|answer| answer.header("retry-after").is_some()));
+    // Of those outside, and of those who were let in, counted and then not judged; what is left would count as failed before long.
+    assert!(turned_away.count() >= 8, "{answers:?}");
+    assert_eq!(app.number("select count(*) from guesses").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_address_is_bound_by_one_of_two_users() {
     let app = TestApp::start_with(|config| config.limits.send_gap_seconds = 0).await;
     for _ in 0..5 {
