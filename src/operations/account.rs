@@ -1,7 +1,7 @@
 //! Reading and changing one's account (contract 3, rows 1 and 2; 3.1, 3.2).
 
 use actix_web::{HttpResponse, get, patch, web::Data};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{VerificationHeaders, profile::Profile, username::UpdateUsername};
@@ -9,7 +9,7 @@ use crate::{
     app::App,
     audit,
     domain::{
-        id::UserId,
+        id::{ApplicationId, UserId},
         identifier::Username,
         refusal::Code,
         settings::{AccountCenter, Field},
@@ -32,86 +32,115 @@ use crate::{
 
 /// One's own account: what the token's scopes and the account centre's settings let through. A member is absent when they hide it, and
 /// null when it is not set.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes `visible` for the OpenAPI document")]
-pub struct Account {
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account<'a> {
     /// The user's id.
-    #[schema(example = "x1y2z3a4b5c6")]
-    id: String,
-    #[schema(example = "ada")]
-    username: Option<String>,
-    #[schema(example = "ada@example.com")]
-    primary_email: Option<String>,
+    #[schema(value_type = String, example = "x1y2z3a4b5c6")]
+    id: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "ada")]
+    username: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "ada@example.com")]
+    primary_email: Option<Option<&'a str>>,
     /// E.164 digits without the plus sign.
-    #[schema(example = "14155552671")]
-    primary_phone: Option<String>,
-    #[schema(example = "Ada Lovelace")]
-    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "14155552671")]
+    primary_phone: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Ada Lovelace")]
+    name: Option<Option<&'a str>>,
     /// URL of a picture.
-    #[schema(example = "https://example.com/ada.png")]
-    avatar: Option<String>,
-    #[schema(nullable = false)]
-    profile: Option<Profile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "https://example.com/ada.png")]
+    avatar: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Profile>, nullable = false)]
+    profile: Option<ShownProfile<'a>>,
     /// Free for the front end.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>, nullable = false, example = json!({ "theme": "dark" }))]
-    custom_data: Option<Map<String, Value>>,
+    custom_data: Option<&'a Map<String, Value>>,
     /// Accounts elsewhere, by provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>, nullable = false, example = json!({}))]
     identities: Option<Map<String, Value>>,
     /// Milliseconds since 1970.
-    last_sign_in_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    last_sign_in_at: Option<Option<Timestamp>>,
     /// Milliseconds since 1970.
-    #[schema(nullable = false, example = 1_795_176_000_000_i64)]
-    created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false, example = 1_795_176_000_000_i64)]
+    created_at: Option<Timestamp>,
     /// Milliseconds since 1970.
-    #[schema(nullable = false, example = 1_795_176_000_000_i64)]
-    updated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false, example = 1_795_176_000_000_i64)]
+    updated_at: Option<Timestamp>,
     /// The application the account was made with.
-    application_id: Option<String>,
-    cimd_client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    application_id: Option<Option<&'a ApplicationId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    cimd_client_id: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     is_suspended: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     has_password: Option<bool>,
     /// Whether there is something to verify with.
     has_security_verification_method: bool,
 }
 
-/// The account as `caller` may see it (contract 3.1).
-pub fn visible(user: &User, caller: &Signed) -> Value {
-    let center = &caller.settings.account_center;
-    let has = |scope: &str| caller.has_scope(scope);
-    let mut members = Map::new();
-    let mut put = |name: &str, scope: &str, field: Option<Field>, value: Value| {
-        if has(scope) && field.is_none_or(|field| center.shows(field)) {
-            members.insert(name.to_owned(), value);
+impl<'a> Account<'a> {
+    /// The account as `caller` may see it (contract 3.1).
+    pub fn shown(user: &'a User, caller: &Signed) -> Self {
+        let center = &caller.settings.account_center;
+        let is_shown = |scope, field| caller.has_scope(scope) && center.shows(field);
+        let is_profile = caller.has_scope("profile");
+        let of_profile = |field| is_profile && center.shows(field);
+        Self {
+            id: &user.id,
+            username: of_profile(Field::Username).then_some(user.username.as_deref()),
+            primary_email: is_shown("email", Field::Email).then_some(user.primary_email.as_deref()),
+            primary_phone: is_shown("phone", Field::Phone).then_some(user.primary_phone.as_deref()),
+            name: of_profile(Field::Name).then_some(user.name.as_deref()),
+            avatar: of_profile(Field::Avatar).then_some(user.avatar.as_deref()),
+            profile: of_profile(Field::Profile).then(|| ShownProfile::new(&user.profile, caller)),
+            custom_data: is_shown("custom_data", Field::CustomData).then_some(&*user.custom_data),
+            identities: is_shown("identities", Field::Social).then(Map::new),
+            last_sign_in_at: is_profile.then_some(user.last_sign_in_at),
+            created_at: is_profile.then_some(user.created_at),
+            updated_at: is_profile.then_some(user.updated_at),
+            application_id: is_profile.then_some(user.application_id.as_ref()),
+            cimd_client_id: is_profile.then_some(None),
+            is_suspended: is_profile.then_some(user.is_suspended),
+            has_password: of_profile(Field::Password).then_some(user.password_digest.is_some()),
+            has_security_verification_method: !user.methods().is_empty(),
         }
-    };
-    put("username", "profile", Some(Field::Username), json!(user.username));
-    put("primaryEmail", "email", Some(Field::Email), json!(user.primary_email));
-    put("primaryPhone", "phone", Some(Field::Phone), json!(user.primary_phone));
-    put("name", "profile", Some(Field::Name), json!(user.name));
-    put("avatar", "profile", Some(Field::Avatar), json!(user.avatar));
-    put("profile", "profile", Some(Field::Profile), visible_profile(&user.profile, caller));
-    put("customData", "custom_data", Some(Field::CustomData), json!(*user.custom_data));
-    put("identities", "identities", Some(Field::Social), json!({}));
-    put("lastSignInAt", "profile", None, json!(user.last_sign_in_at));
-    put("createdAt", "profile", None, json!(user.created_at));
-    put("updatedAt", "profile", None, json!(user.updated_at));
-    put("applicationId", "profile", None, json!(user.application_id));
-    put("cimdClientId", "profile", None, Value::Null);
-    put("isSuspended", "profile", None, json!(user.is_suspended));
-    put("hasPassword", "profile", Some(Field::Password), json!(user.password_digest.is_some()));
-    members.insert("id".to_owned(), json!(user.id));
-    members.insert("hasSecurityVerificationMethod".to_owned(), json!(!user.methods().is_empty()));
-    Value::Object(members)
+    }
 }
 
 /// The profile, without the address unless its scope was granted.
-pub fn visible_profile(profile: &Map<String, Value>, caller: &Signed) -> Value {
-    let shown = profile.iter().filter(|(name, _)| *name != "address" || caller.has_scope("address"));
-    Value::Object(shown.map(|(name, value)| (name.clone(), value.clone())).collect())
+pub struct ShownProfile<'a> {
+    profile: &'a Map<String, Value>,
+    has_address: bool,
+}
+
+impl<'a> ShownProfile<'a> {
+    /// As `caller` may see it.
+    pub fn new(profile: &'a Map<String, Value>, caller: &Signed) -> Self {
+        Self { profile, has_address: caller.has_scope("address") }
+    }
+}
+
+impl Serialize for ShownProfile<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.profile.iter().filter(|(name, _)| self.has_address || *name != "address"))
+    }
 }
 
 refusals!(GetRefused: [USER]);
@@ -123,7 +152,7 @@ refusals!(GetRefused: [USER]);
 )]
 #[get("")]
 pub async fn get(caller: Caller) -> HttpResponse {
-    HttpResponse::Ok().json(visible(&caller.user, &caller))
+    HttpResponse::Ok().json(Account::shown(&caller.user, &caller))
 }
 
 /// What to change; members that are absent stay as they are.
@@ -219,7 +248,7 @@ pub async fn update(
         session.commit().await?;
         user
     };
-    Ok(HttpResponse::Ok().json(visible(&user, &caller)))
+    Ok(HttpResponse::Ok().json(Account::shown(&user, &caller)))
 }
 
 /// Sets or removes the username, as the policy allows.

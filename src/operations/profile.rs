@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, patch, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::account::visible_profile;
+use super::account::ShownProfile;
 use crate::{
     app::App,
     audit,
@@ -96,5 +96,5 @@ pub async fn update(app: Data<App>, caller: Caller, Json(changes): Json<Profile>
     users::set_profile(&mut session, &user.id, &profile, app.now()).await?;
     audit::write(&app, &mut session, "account.profile.updated", &caller, json!({ "fields": names })).await?;
     session.commit().await?;
-    Ok(HttpResponse::Ok().json(visible_profile(&profile, &caller)))
+    Ok(HttpResponse::Ok().json(ShownProfile::new(&profile, &caller)))
 }

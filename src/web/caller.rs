@@ -179,8 +179,7 @@ struct Shown<'a> {
 }
 
 fn shown(headers: &HeaderMap) -> Result<Shown<'_>> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match value.and_then(dpop::token) {
+    match headers.get(header::AUTHORIZATION).and_then(dpop::token) {
         Some(token) => Ok(Shown { token, is_dpop: true }),
         None => Ok(Shown { token: bearer(headers)?, is_dpop: false }),
     }

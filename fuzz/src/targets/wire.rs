@@ -103,7 +103,9 @@ pub fn headers(data: &[u8]) {
     };
     let _ = Credentials::of(request.headers(), shown);
     let _ = Proof::read(&query);
-    assert!(dpop::token(&query).is_none_or(|token| query.ends_with(token)));
+    if let Ok(value) = HeaderValue::from_str(&query) {
+        assert!(dpop::token(&value).is_none_or(|token| query.ends_with(token)));
+    }
     let _ = json::kind(&request);
 }
 
