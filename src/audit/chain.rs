@@ -40,6 +40,8 @@ pub async fn extend(app: &App) -> Result<Extended> {
     let head = audit_chain::head(&mut session).await?;
     let events = audit::unchained(&mut session, BATCH.into()).await?;
     drop(session);
+    let lag = events.first().map_or(Duration::ZERO, |oldest| app.now().since(oldest.at));
+    metrics::gauge!("countersign_audit_chain_lag_seconds").set(lag);
     let (mut seq, mut hash) = (head.seq, head.hash.clone());
     let mut links = Vec::with_capacity(events.len());
     for event in &events {

@@ -4,6 +4,7 @@ mod account;
 mod documents;
 mod health;
 mod mailbox;
+pub mod metrics;
 mod page;
 mod patient;
 mod refine;

@@ -15,14 +15,14 @@ use actix_web::{
     web::{self, Data},
 };
 use anyhow::Context;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
 };
 
-use super::{documents, patient::Patient, routes};
+use super::{documents, metrics::recorder, patient::Patient, routes};
 use crate::{
     app::{App, Parts, Urls, keys},
     channels::{Channels, mailbox::Mailbox, webhook::Webhooks},
@@ -309,17 +309,4 @@ async fn tidy(floods: Data<Floods>, metrics: Data<PrometheusHandle>) {
         }
         floods.tidy();
     }
-}
-
-/// One recorder a process: several servers in one process (tests) share it.
-fn recorder() -> PrometheusHandle {
-    static RECORDER: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
-    RECORDER
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
-            let handle = recorder.handle();
-            let _ = metrics::set_global_recorder(recorder);
-            handle
-        })
-        .clone()
 }

@@ -1,21 +1,8 @@
 //! Folders are floors: a module imports only modules above it in the list of `src/lib.rs`. And: what guards a gate has no way round.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            found.push(path);
-        }
-    }
-}
+use crate::harness::sources;
 
 /// The text without its tests and comments.
 fn code(path: &Path) -> String {
@@ -67,10 +54,8 @@ fn modules_import_only_floors_below() {
     let list = fs::read_to_string(root.join("lib.rs")).unwrap();
     let floors: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     let floor = |name: &str| floors.iter().position(|floor| *floor == name);
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut wrong = Vec::new();
-    for path in files.iter().filter(|path| !path.ends_with("main.rs") && !path.ends_with("lib.rs")) {
+    for path in sources("src").iter().filter(|path| !path.ends_with("main.rs") && !path.ends_with("lib.rs")) {
         let relative = path.strip_prefix(&root).unwrap();
         if relative.to_string_lossy().ends_with("tests.rs") {
             continue;
@@ -90,12 +75,9 @@ fn modules_import_only_floors_below() {
 
 #[test]
 fn operations_that_need_a_verification_get_their_transaction_from_the_gate() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/operations");
-    let mut files = Vec::new();
-    sources(&folder, &mut files);
     // The two that change what needs no verification.
     let free = ["account.rs", "profile.rs"];
-    for path in files.iter().filter(|path| !free.iter().any(|free| path.ends_with(free))) {
+    for path in sources("src/operations").iter().filter(|path| !free.iter().any(|free| path.ends_with(free))) {
         assert!(!code(path).contains("db.write("), "{} opens a transaction beside the gate", path.display());
     }
 }
@@ -103,12 +85,10 @@ fn operations_that_need_a_verification_get_their_transaction_from_the_gate() {
 #[test]
 fn files_stay_small() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    sources(&root.join("src"), &mut files);
-    sources(&root.join("tests"), &mut files);
-    let long: Vec<_> = files
+    let long: Vec<_> = sources("src")
         .iter()
-        .map(|path| (path.strip_prefix(root).unwrap(), fs::read_to_string(path).unwrap().lines().count()))
+        .chain(&sources("tests"))
+        .map(|path| (path.strip_prefix(root).unwrap().to_owned(), fs::read_to_string(path).unwrap().lines().count()))
         .filter(|(_, lines)| *lines > 450)
         .collect();
     assert!(long.is_empty(), "what is hiding in {long:?}?");

@@ -50,6 +50,8 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod openapi;

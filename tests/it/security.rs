@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use countersign::{
@@ -13,29 +13,14 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, TestDatabase};
+use crate::harness::{TestApp, TestDatabase, sources};
 
 const BLOCKED: &str = "400 session.verification_blocked_too_many_attempts";
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// The names of all test functions.
 fn tests() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    sources(&root.join("src"), &mut files);
-    sources(&root.join("tests"), &mut files);
     let mut names = BTreeSet::new();
-    for file in files {
+    for file in sources("src").into_iter().chain(sources("tests")) {
         let text = fs::read_to_string(file).unwrap();
         let mut is_test = false;
         for line in text.lines().map(str::trim_start) {

@@ -5,17 +5,13 @@ mod chain;
 mod database;
 mod export;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign::audit::{self, Actor, kinds};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp, with_operations};
+use crate::harness::{Answer, TestApp, sources, with_operations};
 
 /// Every event, as the management API shows them, oldest first.
 async fn events(app: &TestApp) -> Vec<Value> {
@@ -31,17 +27,6 @@ async fn events(app: &TestApp) -> Vec<Value> {
     }
     all.reverse();
     all
-}
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 #[test]
@@ -63,10 +48,8 @@ fn every_type_of_event_is_listed_and_documented() {
     for operation in countersign::operations::ALL.iter().filter(|operation| operation.method != "GET") {
         assert!(names.contains(operation.name), "{} is not in audit::kinds", operation.name);
     }
-    let mut files = Vec::new();
-    sources(&root.join("src"), &mut files);
     let mut written = 0;
-    for path in files {
+    for path in sources("src") {
         let text = fs::read_to_string(&path).unwrap();
         for (at, _) in text.match_indices("audit::write(").chain(text.match_indices("super::write(")) {
             let call = &text[at..text.len().min(at + 200)];

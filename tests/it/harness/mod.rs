@@ -8,6 +8,7 @@ mod database;
 mod dpop;
 mod mail_server;
 mod redeemer;
+mod sources;
 pub mod stand_in;
 
 use std::{sync::Arc, time::Duration};
@@ -31,6 +32,7 @@ pub use database::TestDatabase;
 pub use dpop::{Bound, ClientKey, merge};
 pub use mail_server::MailServer;
 pub use redeemer::{Redeemer, with_operations};
+pub use sources::sources;
 
 /// 2026-11-20T12:00:00Z: every test begins then.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
