@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use countersign::domain::application::{ClientSettings, Connection};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use super::client::{CALLBACK, Client, Surfer, VERIFIER};
@@ -15,7 +16,8 @@ use crate::harness::{Answer, TestApp, User, with_operations};
 const ONE_FACTOR: (&str, Option<&str>) = ("acr_values", Some("urn:countersign:acr:1fa"));
 pub const DENIED: &str = "401 verification_record.permission_denied";
 
-pub async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
+/// The request that turns a code into tokens.
+pub fn exchange(app: &TestApp, client: &Client, code: &str) -> RequestBuilder {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client.application.id.as_str()),
@@ -23,7 +25,11 @@ pub async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
         ("code", code),
         ("code_verifier", VERIFIER),
     ];
-    Answer::of(app.http.post(app.url("/oauth/token")).form(&form)).await.expect("200").json()
+    app.http.post(app.url("/oauth/token")).form(&form)
+}
+
+pub async fn tokens(app: &TestApp, client: &Client, code: &str) -> Value {
+    Answer::of(exchange(app, client, code)).await.expect("200").json()
 }
 
 /// Signs in once more: the code is that of a new message.

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Surfer},
-    step_up::{DENIED, remove_phone, tokens},
+    step_up::{DENIED, exchange, remove_phone, tokens},
 };
-use crate::harness::{Answer, TestApp, User, with_operations};
+use crate::harness::{Answer, Bound, ClientKey, TestApp, User, with_operations};
 
 const TWO: (&str, Option<&str>) = ("acr_values", Some("urn:countersign:acr:2fa"));
 const SCOPE: (&str, Option<&str>) = ("scope", Some("openid email phone"));
@@ -90,6 +90,39 @@ async fn two_factors_are_proved_one_after_the_other_and_one_record_stands_for_bo
     assert_eq!(app.number(events).await, 4);
     let events = "select count(*) from audit_events where type = 'verification.failed'";
     assert_eq!(app.number(events).await, 1);
+}
+
+/// Whoever has stolen the token that stands for two proofs needs the key as well.
+#[tokio::test]
+async fn a_step_up_for_a_key_is_of_use_to_its_holder_only() {
+    let app = TestApp::start_with(with_operations).await;
+    let user = app.user().await;
+    let client = Client::spa(&app).await;
+    let (key, thief) = (ClientKey::new(), ClientKey::new());
+    let mut surfer = Surfer::at(&app, &client.authorize(&[TWO, SCOPE, ("dpop_jkt", Some(key.jkt()))])).await;
+    surfer.prove_phone(&app, &user).await;
+    surfer.give_password(&user.password).await;
+    let code = surfer.arrived()["code"].clone();
+    let nonce = app.app().dpop_nonces.current(app.now());
+    let redeem = async |key: &ClientKey| {
+        let proof = key.proof(&app, "POST", "/oauth/token", &json!({ "nonce": nonce }));
+        Answer::of(exchange(&app, &client, &code).header("dpop", proof)).await
+    };
+    assert_eq!(redeem(&thief).await.json()["error"], "invalid_dpop_proof");
+    let issued = redeem(&key).await.expect("200").json();
+    let token = issued["access_token"].as_str().unwrap().to_owned();
+    let said = claims(&token);
+    assert_eq!((&said["acr"], &said["cnf"]["jkt"]), (&json!("urn:countersign:acr:2fa"), &json!(key.jkt())));
+
+    remove_email(&app, &token).await.expect("401 auth.unauthorized");
+    let remove = async |key: ClientKey| {
+        let caller = Bound { app: &app, key, token: token.clone() };
+        let path = "/api/my-account/primary-email";
+        let proof = caller.proof("DELETE", path, &json!({ "nonce": nonce }));
+        Answer::of(caller.bare("DELETE", path).header("dpop", proof)).await
+    };
+    assert_eq!(remove(thief).await.status, 401);
+    remove(key).await.expect("204");
 }
 
 #[tokio::test]
