@@ -71,6 +71,9 @@ def shape_is_accepted(ctx, response, case):
         return
     if answer.get("code") not in ("guard.invalid_input", "guard.invalid_pagination", "request.malformed_json", "request.invalid"):
         return
+    if answer["code"] == "request.malformed_json" and isinstance(case.body, dict) and "__proto__" in case.body:
+        # The contract has parsers refuse this name; here it is refused where something else, beyond schemas, is amiss as well.
+        return
     issues = (answer.get("data") or {}).get("issues") or [{"path": []}]
     paths = [".".join(str(step) for step in issue["path"]) for issue in issues]
     if not all(path.startswith(BEYOND_SCHEMAS) for path in paths):
