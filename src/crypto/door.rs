@@ -8,15 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout_at,
+    time::{Instant, timeout_at},
 };
-
-use super::hasher::QUEUE_LENGTH;
 
 /// Places for each thread: one on it, and some for those who are about to be, while a database counts their guesses.
 const PLACES: usize = 8;
@@ -39,7 +37,7 @@ impl Door {
     /// Waits to be let in. `None` when too many wait, or it took too long.
     pub(super) async fn enter(self: &Arc<Self>) -> Option<(Inside, Waiting)> {
         let waiting = Waiting::new(self)?;
-        let place = timeout_at(waiting.until.into(), Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()?;
+        let place = timeout_at(waiting.until(), Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()?;
         Some((place, waiting))
     }
 
@@ -57,17 +55,19 @@ pub(super) struct Waiting {
     door: Arc<Door>,
     /// Since when.
     pub(super) since: Instant,
-    /// Until when it is worth it.
-    pub(super) until: Instant,
 }
 
 impl Waiting {
     fn new(door: &Arc<Door>) -> Option<Self> {
         let others = door.waiting.fetch_add(1, Ordering::Relaxed);
-        let since = Instant::now();
-        let waiting = Self { door: Arc::clone(door), since, until: since + door.patience };
+        let waiting = Self { door: Arc::clone(door), since: Instant::now() };
         measure(others + 1);
         (others < door.limit).then_some(waiting)
+    }
+
+    /// Until when it is worth it.
+    pub(super) fn until(&self) -> Instant {
+        self.since + self.door.patience
     }
 }
 
@@ -78,7 +78,7 @@ impl Drop for Waiting {
 }
 
 fn measure(waiting: usize) {
-    metrics::gauge!(QUEUE_LENGTH).set(u32::try_from(waiting).unwrap_or(u32::MAX));
+    metrics::gauge!("countersign_hashing_queue_length").set(u32::try_from(waiting).unwrap_or(u32::MAX));
 }
 
 #[cfg(test)]

@@ -25,11 +25,6 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Passwords waiting for a place or a thread.
-pub const QUEUE_LENGTH: &str = "countersign_hashing_queue_length";
-/// How long each waited, in seconds.
-pub const WAIT: &str = "countersign_hashing_wait_seconds";
-
 /// The outcome of a verification.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -139,8 +134,8 @@ impl Place<'_> {
             let _ = reply.send(work(worker));
         });
         hasher.shared.add(Job { run, started, _inside: inside })?;
-        match timeout_at(waiting.until.into(), has_started).await {
-            Ok(Ok(())) => metrics::histogram!(WAIT).record(waiting.since.elapsed()),
+        match timeout_at(waiting.until(), has_started).await {
+            Ok(Ok(())) => metrics::histogram!("countersign_hashing_wait_seconds").record(waiting.since.elapsed()),
             _ => return Err(busy()),
         }
         drop(waiting);

@@ -1,4 +1,4 @@
-//! What `/metrics` shows, and for whom it is collected. Whatever is counted anywhere has its line here and in `docs/metrics.md`
+//! What `/metrics` shows. Whatever is counted anywhere has its line here and in `docs/metrics.md`
 //! (`tests/it/metrics.rs` holds both to it).
 
 use std::sync::OnceLock;
@@ -44,33 +44,30 @@ const fn counter(name: &'static str, labels: &'static [&'static str], meaning: &
     Metric { name, kind: Kind::Counter, labels, meaning }
 }
 
+const fn gauge(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, meaning }
+}
+
+const fn summary(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+    Metric { name, kind: Kind::Summary, labels, meaning }
+}
+
 /// All of them.
 pub const ALL: &[Metric] = &[
     counter("countersign_http_requests_total", &["method", "route", "status"], "Requests that were answered."),
-    Metric {
-        name: "countersign_http_request_seconds",
-        kind: Kind::Summary,
-        labels: &["method", "route", "status"],
-        meaning: "How long that took, in seconds.",
-    },
+    summary("countersign_http_request_seconds", &["method", "route", "status"], "How long that took, in seconds."),
     counter("countersign_refusals_total", &["code"], "Errors that were answered, by their code (docs/errors.md)."),
     counter(
         "countersign_requests_limited_total",
         &["kind"],
         "Requests refused because their client made too many (docs/floods.md).",
     ),
-    Metric {
-        name: "countersign_hashing_queue_length",
-        kind: Kind::Gauge,
-        labels: &[],
-        meaning: "Passwords that wait to be hashed; past `hashing.queue` more are refused.",
-    },
-    Metric {
-        name: "countersign_hashing_wait_seconds",
-        kind: Kind::Summary,
-        labels: &[],
-        meaning: "How long those waited that were hashed, in seconds.",
-    },
+    gauge(
+        "countersign_hashing_queue_length",
+        &[],
+        "Passwords that wait to be hashed; past `hashing.queue` more are refused.",
+    ),
+    summary("countersign_hashing_wait_seconds", &[], "How long those waited that were hashed, in seconds."),
     counter(
         "countersign_messages_total",
         &["kind", "result"],
@@ -102,12 +99,11 @@ pub const ALL: &[Metric] = &[
         &["result"],
         "Answers to proxies: `passed` (not guarded), `redeemed`, or the code of the refusal.",
     ),
-    Metric {
-        name: "countersign_audit_chain_lag_seconds",
-        kind: Kind::Gauge,
-        labels: &[],
-        meaning: "Age of the oldest audit event without a place in the chain, in seconds: one or two; more, and the chain does not keep up.",
-    },
+    gauge(
+        "countersign_audit_chain_lag_seconds",
+        &[],
+        "Age of the oldest audit event without a place in the chain, in seconds: one or two; more, and the chain does not keep up.",
+    ),
     counter("countersign_audit_chain_errors_total", &[], "Rounds of the chain that failed; the log says why."),
     counter("countersign_swept_total", &["table"], "Rows deleted because their time was over (docs/sweeping.md)."),
 ];

@@ -13,7 +13,7 @@ use crate::{
     audit::{self, Actor},
     crypto::hasher::Place,
     domain::{
-        guard::{Closed, Guard, Window},
+        guard::{Closed, Guard},
         id::{UserId, random_text},
         method::Method,
         refusal::{Code, Refusal},
@@ -84,7 +84,7 @@ impl Guess {
             }
             let id = random_text(&*app.random, 21);
             let most = i64::from(policy.max_attempts);
-            if rows::add_judged(&mut session, &id, user, method.name(), now, Window::until(now), most).await? {
+            if rows::add_judged(&mut session, &id, user, method.name(), now, most).await? {
                 session.commit().await?;
                 return Ok((Self { id, method, had_failures: guard.has_failures(), _turn: turn }, place));
             }
@@ -180,7 +180,7 @@ async fn after_failure(
     let now = app.now();
     let Guesser { user, actor, policy } = guesser;
     let Failed { reason: otherwise, address } = failed;
-    let failed = rows::count_failed(session, user, method.name(), Window::until(now)).await?;
+    let failed = rows::count_failed(session, user, method.name(), now).await?;
     let is_one_too_many = failed >= i64::from(policy.max_attempts);
     let until = is_one_too_many.then(|| now.plus(guard.next_lock(policy)));
     rows::set_failure(session, user, method.name(), until).await?;

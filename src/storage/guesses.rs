@@ -24,7 +24,6 @@ pub async fn add_judged(
     user: &UserId,
     method: &'static str,
     now: Timestamp,
-    window: Window,
     most: i64,
 ) -> sqlx::Result<bool> {
     let sql = "insert into guesses (id, user_id, method, at, failed)
@@ -33,7 +32,8 @@ pub async fn add_judged(
                       where user_id = $2 and method = $3 and at > $5 and not failed and at >= $6)
                    < (select case when count(*) < $7 then $7 - count(*) else 1 end from guesses
                       where user_id = $2 and method = $3 and at > $5 and (failed or at < $6))";
-    Ok(session.execute(sql, (id, user, method, now, window.since, window.stale, most)).await? == 1)
+    let Window { since, stale } = Window::until(now);
+    Ok(session.execute(sql, (id, user, method, now, since, stale, most)).await? == 1)
 }
 
 /// Counts a guess that failed.
@@ -48,16 +48,17 @@ pub async fn add_failed(
     session.execute(sql, (id, user, method, now)).await.map(drop)
 }
 
-/// Failures of the pair in the window.
+/// Failures of the pair in the window that ends now.
 pub async fn count_failed(
     session: &mut Session,
     user: &UserId,
     method: &'static str,
-    window: Window,
+    now: Timestamp,
 ) -> sqlx::Result<i64> {
     let sql = "select count(*) from guesses
                where user_id = $1 and method = $2 and at > $3 and (failed or at < $4)";
-    session.fetch_value(sql, (user, method, window.since, window.stale)).await
+    let Window { since, stale } = Window::until(now);
+    session.fetch_value(sql, (user, method, since, stale)).await
 }
 
 /// A guess was right: its row goes.

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign::server::metrics::{ALL, Kind, Metric};
-use serde_json::json;
 
 use crate::harness::{TestApp, sources};
 
@@ -78,5 +77,5 @@ async fn a_scrape_tells_what_the_list_promises() {
     ] {
         assert!(seen.contains(name), "{name} of {seen:?}");
     }
-    assert!(!text.contains(user.id.as_str()) && !text.contains(&user.email), "nothing of a user's: {}", json!(text));
+    assert!(!text.contains(user.id.as_str()) && !text.contains(&user.email), "nothing of a user's: {text}");
 }
